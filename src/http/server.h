@@ -1,0 +1,49 @@
+// The HTTPS server: one listening socket, a few I/O threads, one strand a connection.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "http/http.h"
+
+namespace orch::http {
+
+// PEM texts. `client_ca` empty: client certificates are not asked for. With it they are asked for
+// but optional; one that does not verify ends the handshake.
+struct TlsServerConfig {
+  std::string certificate_chain;
+  std::string private_key;
+  std::string client_ca;
+};
+
+struct ServerOptions {
+  std::string bind_address = "0.0.0.0";  // IPv4 or IPv6 literal.
+  uint16_t port = 0;                     // 0 = any free one, see Server::port().
+  TlsServerConfig tls;
+  int threads = 2;
+
+  // Limits on what a client may send or hold. Beyond them: 413, 431, 408 or a closed connection.
+  size_t max_body_bytes = 3u << 20;  // As kube-apiserver.
+  size_t max_header_bytes = 64u << 10;
+  size_t max_connections = 4096;
+  size_t max_upgrades = 256;
+  int handshake_timeout_s = 10;
+  int request_timeout_s = 30;  // To send a whole request, once its first byte came.
+  int idle_timeout_s = 300;    // Between requests.
+  int write_timeout_s = 30;    // A stalled reader of a response.
+};
+
+class Server {
+ public:
+  // Listens and serves until destroyed. "address in use" names address and port.
+  static Result<std::unique_ptr<Server>> start(ServerOptions options, Handler handler);
+  virtual ~Server() = default;  // stop()s.
+  virtual uint16_t port() const = 0;
+  // Takes no new connection, ends streams, waits up to `grace_ms` for answers under way.
+  virtual void stop(int grace_ms) = 0;
+  // New handshakes use these certificates from now on (renewal without restart).
+  virtual Result<void> set_tls(const TlsServerConfig& tls) = 0;
+};
+
+}  // namespace orch::http
