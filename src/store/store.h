@@ -1,0 +1,172 @@
+// store: bytes and revisions. It knows no kind: a key such as "/pods/default/web" has bytes and
+// tags, and every successful write has a revision, one higher than the last.
+//
+// In memory: the current state (index.h), the recent past (history.h), who watches (watch_hub.h).
+// On disk: the current state only, one SQLite row per key (table.h). Between a write and both
+// stands the log (log.h), which orders writes; what comes out of it is applied by one thread
+// (machine.h).
+//
+// Callers: the apiserver's registry (writes, reads), its watches, in-process caches. Everything
+// here may be called on any thread unless said otherwise.
+//
+// A prefix, wherever one is asked for, is "" (everything), a folder that ends with "/"
+// ("/pods/", "/pods/default/": all keys below), or a whole key (that key alone).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "store/record.h"
+
+namespace orch::store {
+
+class Log;
+class Machine;
+class WatchHub;
+struct Watcher;
+
+inline constexpr size_t kMaxKeyBytes = 1024;
+inline constexpr size_t kMaxRecordBytes = 8u << 20;  // Of one object; the API's limit is lower.
+
+enum class Durability : uint8_t {
+  durable,  // On disk (fsync) before it is acknowledged: survives power loss.
+  relaxed,  // In memory when acknowledged; on disk after Options::relaxed_flush_ms at the latest.
+};
+
+// One wish to change one key.
+struct Write {
+  std::string key;
+  std::optional<std::string> bytes;  // Nothing: delete.
+  // Where in `bytes` the decimal digits of the new revision are inserted: between the quotes of
+  // "resourceVersion":"". The revision is born when the write is applied, so it can't be there yet.
+  uint32_t revision_at = 0;
+  // 0: must not exist (else AlreadyExists). n: must be at n (else Conflict; NotFound when it is
+  // gone). Nothing: whatever is there; yet deleting what is not there is NotFound.
+  std::optional<int64_t> expected_revision;
+  Tags tags;  // Of the new state; a delete needs none.
+  Durability durability = Durability::durable;
+};
+
+struct Committed {
+  int64_t revision = 0;
+  RecordPtr record;  // The new state; of a delete the last one, with the deletion's revision in it.
+  RecordPtr previous;  // Null when it was created.
+};
+
+// Quick, never blocking, no store call that waits: it runs on the writer's thread.
+using CommitDone = std::function<void(Result<Committed>)>;
+
+enum class EventType : uint8_t { put, remove };
+
+struct Event {
+  EventType type = EventType::put;
+  int64_t revision = 0;
+  RecordPtr record;    // As in Committed.
+  RecordPtr previous;  // Null when `record` was created.
+};
+
+// Called on the hub's thread with one or more events, in the order of their revisions, without gap
+// or repetition. Must not block: copy the events (that shares the Records) and return. It may
+// destroy its own Watch; it may not call Store::commit's waiting form, nor Store::close.
+using Sink = std::function<void(std::span<const Event>)>;
+
+// A running watch. Its destructor returns when no call of the sink runs any more, and none comes
+// after; so don't destroy it while holding a lock that the sink takes. (Within the sink it returns
+// at once.) It may outlive the Store.
+class Watch {
+ public:
+  explicit Watch(std::shared_ptr<Watcher> watcher);
+  ~Watch();
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+
+  // Everything up to this revision that the watch asked for has been given to the sink: what a
+  // bookmark may say, even when no event came. Costs nothing while nobody asks.
+  int64_t delivered_revision() const;
+
+ private:
+  std::shared_ptr<Watcher> watcher_;
+};
+
+struct Query {
+  std::string_view prefix;
+  std::string_view start_after;  // Only keys greater than this.
+  size_t limit = 0;              // 0: no limit.
+  int64_t at_revision = 0;       // 0: now; else the state as it was at that revision.
+};
+
+struct Range {
+  std::vector<RecordPtr> records;  // In the order of their keys; one consistent state.
+  int64_t revision = 0;            // Of that state.
+  bool more = false;               // The limit cut it off;
+  size_t remaining = 0;            // and so many come after the last record.
+};
+
+struct Options {
+  std::string directory;  // Made when missing (0700). One process at a time.
+  Clock* clock = &system_clock();
+  size_t history_events = 100'000;  // The recent past ends at whichever limit is met first.
+  size_t history_bytes = 8u << 20;
+  size_t queue_writes = 4096;  // Writes that may wait for the writer.
+  size_t queue_bytes = 64u << 20;
+  int64_t relaxed_flush_ms = 30'000;
+  std::string vfs;  // The SQLite VFS beneath; "" is the system's. Tests put a failing disk here.
+};
+
+class Store {
+ public:
+  // Tags are not on disk: they are computed again when the store is opened.
+  using Tagger = std::function<Tags(std::string_view key, std::string_view bytes)>;
+
+  // Opens or makes `orch.db` in the directory and loads it. Fails when another process has it, when
+  // the disk fails, or when a row is damaged (the message names key and file). A store that was
+  // killed may continue with a revision higher than its last by a bounded gap, never lower.
+  static Result<std::unique_ptr<Store>> open(Options options, Tagger tagger);
+  ~Store();  // close().
+
+  // Refuses new writes, finishes those that wait, flushes relaxed ones, ends the threads. Reads
+  // go on. Idempotent; not from a callback.
+  void close();
+
+  // --- Writing. A committed write is visible to every reader before its caller hears of it.
+  //
+  // Lost the race: NotFound, AlreadyExists, Conflict. The disk failed: ServiceUnavailable (503). A
+  // full disk refuses this write, and later ones succeed once there is space; after any other
+  // failure every later write is refused until the process starts anew, for what a failed fsync
+  // left on disk can't be known. Reads go on.
+
+  // Never waits. `done` is called once: on the writer's thread, or on this one when the write is
+  // refused at once (BadRequest, RequestEntityTooLarge; TooManyRequests when the queue is full;
+  // ServiceUnavailable when closed).
+  void commit(Write write, CommitDone done);
+  // Waits for room in the queue and for the answer.
+  Result<Committed> commit(Write write);
+
+  // --- Reading. Never waits for the disk.
+  RecordPtr get(std::string_view key) const;  // Null when there is none.
+  // 410 Expired when at_revision is older than the history, 504 Timeout with cause
+  // ResourceVersionTooLarge when it is in the future.
+  Result<Range> range(const Query& query) const;
+  size_t count(std::string_view prefix) const;
+  int64_t revision() const;  // Of the last write; an empty store is at 1.
+
+  // --- Watching. The sink gets every event below `prefix` with a revision greater than
+  // `from_revision`. 410 Expired when the history doesn't reach back that far. A revision in the
+  // future is waited for: only events beyond it are told.
+  Result<std::unique_ptr<Watch>> watch(std::string_view prefix, int64_t from_revision, Sink sink);
+
+ private:
+  Store(std::unique_ptr<Machine> machine, std::unique_ptr<Log> log);
+
+  std::unique_ptr<Machine> machine_;
+  std::unique_ptr<Log> log_;
+};
+
+}  // namespace orch::store
