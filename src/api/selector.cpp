@@ -1,0 +1,299 @@
+#include "api/selector.h"
+
+#include <algorithm>
+
+#include "base/strings.h"
+
+namespace orch::api {
+
+namespace {
+
+using Operator = LabelSelector::Operator;
+using Requirement = LabelSelector::Requirement;
+
+// A name or value inside a selector: what labels may hold, loosely.
+bool is_word_char(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+         c == '_' || c == '.' || c == '/';
+}
+
+// Reads one selector text from left to right.
+class Parser {
+ public:
+  explicit Parser(std::string_view text) : text_(text) {}
+
+  Result<std::vector<Requirement>> run() {
+    std::vector<Requirement> out;
+    skip_blanks();
+    if (at_end()) return out;
+    for (;;) {
+      out.push_back(ORCH_TRY(requirement()));
+      skip_blanks();
+      if (at_end()) return out;
+      if (!take(',')) return unexpected("',' or the end");
+    }
+  }
+
+ private:
+  bool at_end() const { return at_ == text_.size(); }
+  char peek() const { return at_end() ? '\0' : text_[at_]; }
+  void skip_blanks() {
+    while (!at_end() && (peek() == ' ' || peek() == '\t' || peek() == '\n' || peek() == '\r'))
+      ++at_;
+  }
+  bool take(char c) {
+    if (peek() != c || at_end()) return false;
+    ++at_;
+    return true;
+  }
+
+  Status unexpected(std::string_view wanted) const {
+    const std::string found = at_end() ? "the end" : "'" + std::string(1, peek()) + "'";
+    return bad_request("unable to parse requirement: found " + found + " at byte " +
+                       std::to_string(at_) + ", expected: " + std::string(wanted));
+  }
+
+  std::string word() {
+    skip_blanks();
+    const size_t start = at_;
+    while (!at_end() && is_word_char(peek())) ++at_;
+    return std::string(text_.substr(start, at_ - start));
+  }
+
+  Result<Requirement> requirement() {
+    Requirement r;
+    skip_blanks();
+    if (take('!')) {
+      r.op = Operator::not_exists;
+      r.key = word();
+      if (r.key.empty()) return unexpected("a label key");
+      return r;
+    }
+    r.key = word();
+    if (r.key.empty()) return unexpected("a label key");
+    skip_blanks();
+    if (at_end() || peek() == ',') return r;  // exists
+    if (take('=')) {
+      take('=');
+      return with_value(std::move(r), Operator::in);
+    }
+    if (take('!')) {
+      if (!take('=')) return unexpected("'='");
+      return with_value(std::move(r), Operator::not_in);
+    }
+    if (take('>')) return with_number(std::move(r), Operator::greater);
+    if (take('<')) return with_number(std::move(r), Operator::less);
+    const std::string op = word();
+    if (op == "in") return with_set(std::move(r), Operator::in);
+    if (op == "notin") return with_set(std::move(r), Operator::not_in);
+    return unexpected("in, notin, =, ==, !=, >, <");
+  }
+
+  Result<Requirement> with_value(Requirement r, Operator op) {
+    r.op = op;
+    r.values = {word()};
+    return r;
+  }
+
+  Result<Requirement> with_number(Requirement r, Operator op) {
+    r.op = op;
+    r.values = {word()};
+    if (!parse_int(r.values[0]))
+      return bad_request("for 'Gt', 'Lt' operators, the value must be an integer");
+    return r;
+  }
+
+  Result<Requirement> with_set(Requirement r, Operator op) {
+    r.op = op;
+    skip_blanks();
+    if (!take('(')) return unexpected("'('");
+    for (;;) {
+      r.values.push_back(word());
+      skip_blanks();
+      if (take(')')) break;
+      if (!take(',')) return unexpected("',' or ')'");
+    }
+    std::sort(r.values.begin(), r.values.end());
+    r.values.erase(std::unique(r.values.begin(), r.values.end()), r.values.end());
+    return r;
+  }
+
+  std::string_view text_;
+  size_t at_ = 0;
+};
+
+const std::string* find_label(const Labels& labels, std::string_view key) {
+  const auto at =
+      std::lower_bound(labels.begin(), labels.end(), key,
+                       [](const auto& label, std::string_view k) { return label.first < k; });
+  return at != labels.end() && at->first == key ? &at->second : nullptr;
+}
+
+bool satisfied(const Requirement& r, const std::string* value) {
+  const auto listed = [&] {
+    return std::find(r.values.begin(), r.values.end(), *value) != r.values.end();
+  };
+  switch (r.op) {
+    case Operator::in:
+      return value != nullptr && listed();
+    case Operator::not_in:
+      return value == nullptr || !listed();
+    case Operator::exists:
+      return value != nullptr;
+    case Operator::not_exists:
+      return value == nullptr;
+    case Operator::greater:
+    case Operator::less: {
+      if (value == nullptr) return false;
+      const auto have = parse_int(*value), limit = parse_int(r.values[0]);
+      if (!have || !limit) return false;
+      return r.op == Operator::greater ? *have > *limit : *have < *limit;
+    }
+  }
+  return false;
+}
+
+Result<Requirement> from_expression(const Value& expression) {
+  Requirement r;
+  r.key = expression["key"].as_string();
+  const std::string& op = expression["operator"].as_string();
+  if (op == "In")
+    r.op = Operator::in;
+  else if (op == "NotIn")
+    r.op = Operator::not_in;
+  else if (op == "Exists")
+    r.op = Operator::exists;
+  else if (op == "DoesNotExist")
+    r.op = Operator::not_exists;
+  else
+    return bad_request("\"" + op + "\" is not a valid label selector operator");
+  for (const Value& value : expression["values"].items()) r.values.push_back(value.as_string());
+  std::sort(r.values.begin(), r.values.end());
+  const bool needs_values = r.op == Operator::in || r.op == Operator::not_in;
+  if (needs_values && r.values.empty())
+    return bad_request(
+        "values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty");
+  return r;
+}
+
+std::string render(const Requirement& r) {
+  switch (r.op) {
+    case Operator::exists:
+      return r.key;
+    case Operator::not_exists:
+      return "!" + r.key;
+    case Operator::greater:
+      return r.key + ">" + r.values[0];
+    case Operator::less:
+      return r.key + "<" + r.values[0];
+    case Operator::in:
+      if (r.values.size() == 1) return r.key + "=" + r.values[0];
+      return r.key + " in (" + join(r.values, ",") + ")";
+    case Operator::not_in:
+      if (r.values.size() == 1) return r.key + "!=" + r.values[0];
+      return r.key + " notin (" + join(r.values, ",") + ")";
+  }
+  return {};
+}
+
+}  // namespace
+
+Labels labels_of(const Value& object) {
+  Labels labels;
+  for (const Value::Member& m : object["metadata"]["labels"].members())
+    labels.emplace_back(m.name, m.value.as_string());
+  std::sort(labels.begin(), labels.end());
+  return labels;
+}
+
+LabelSelector LabelSelector::nothing() {
+  LabelSelector selector;
+  selector.nothing_ = true;
+  return selector;
+}
+
+Result<LabelSelector> LabelSelector::parse(std::string_view text) {
+  if (text.size() > kMaxTextBytes)
+    return bad_request("label selector longer than " + std::to_string(kMaxTextBytes) + " bytes");
+  LabelSelector selector;
+  selector.requirements_ = ORCH_TRY(Parser(text).run());
+  return selector;
+}
+
+Result<LabelSelector> LabelSelector::from_object(const Value& selector) {
+  if (selector.is_null()) return nothing();
+  LabelSelector out = from_map(selector["matchLabels"]);
+  for (const Value& expression : selector["matchExpressions"].items())
+    out.requirements_.push_back(ORCH_TRY(from_expression(expression)));
+  std::sort(out.requirements_.begin(), out.requirements_.end(),
+            [](const Requirement& a, const Requirement& b) { return a.key < b.key; });
+  return out;
+}
+
+LabelSelector LabelSelector::from_map(const Value& map) {
+  LabelSelector out;
+  for (const Value::Member& m : map.members())
+    out.requirements_.push_back({m.name, Operator::in, {m.value.as_string()}});
+  std::sort(out.requirements_.begin(), out.requirements_.end(),
+            [](const Requirement& a, const Requirement& b) { return a.key < b.key; });
+  return out;
+}
+
+bool LabelSelector::matches(const Labels& labels) const {
+  if (nothing_) return false;
+  return std::all_of(requirements_.begin(), requirements_.end(),
+                     [&](const Requirement& r) { return satisfied(r, find_label(labels, r.key)); });
+}
+
+std::string LabelSelector::to_string() const {
+  std::vector<std::string> parts;
+  for (const Requirement& r : requirements_) parts.push_back(render(r));
+  return join(parts, ",");
+}
+
+Result<FieldSelector> FieldSelector::parse(std::string_view text) {
+  if (text.size() > LabelSelector::kMaxTextBytes) return bad_request("field selector is too long");
+  FieldSelector selector;
+  Requirement r;
+  bool in_value = false, any = false;
+  const auto finish = [&]() -> Result<void> {
+    if (!in_value || r.path.empty())
+      return bad_request("invalid selector: '" + std::string(text) + "'; can't understand '" +
+                         r.path + "'");
+    selector.requirements_.push_back(std::exchange(r, {}));
+    in_value = false;
+    return {};
+  };
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    any = true;
+    if (!in_value) {
+      if (c == '!' && i + 1 < text.size() && text[i + 1] == '=') {
+        r.equal = false;
+        in_value = true;
+        ++i;
+      } else if (c == '=') {
+        in_value = true;
+        if (i + 1 < text.size() && text[i + 1] == '=') ++i;
+      } else if (c == ',') {
+        ORCH_TRY(finish());
+      } else {
+        r.path += c;
+      }
+    } else if (c == '\\') {
+      if (i + 1 == text.size() || (text[i + 1] != '\\' && text[i + 1] != ',' && text[i + 1] != '='))
+        return bad_request("invalid field selector: bad escape at byte " + std::to_string(i));
+      r.value += text[++i];
+    } else if (c == ',') {
+      ORCH_TRY(finish());
+    } else if (c == '=') {
+      return bad_request("invalid field selector: unescaped '=' at byte " + std::to_string(i));
+    } else {
+      r.value += c;
+    }
+  }
+  if (any && (in_value || !r.path.empty())) ORCH_TRY(finish());
+  return selector;
+}
+
+}  // namespace orch::api
