@@ -41,9 +41,9 @@ struct Service {
   Protocol protocol = Protocol::tcp;
   Ipv4 cluster_ip;
   uint16_t port = 0;
-  uint16_t node_port = 0;          // 0: none.
-  std::vector<Ipv4> external_ips;  // spec.externalIPs and load balancer addresses.
-  std::vector<Endpoint> endpoints;
+  uint16_t node_port = 0;               // 0: none.
+  std::vector<Ipv4> external_ips = {};  // spec.externalIPs and load balancer addresses.
+  std::vector<Endpoint> endpoints = {};
   uint32_t session_affinity_s = 0;      // ClientIP affinity timeout; 0: none.
   bool internal_traffic_local = false;  // internalTrafficPolicy: Local
   bool external_traffic_local = false;  // externalTrafficPolicy: Local
@@ -91,12 +91,13 @@ struct Match {
   std::optional<Cidr> destination;
   bool not_destination = false;
   std::optional<Protocol> protocol;
-  uint16_t port = 0;  // Destination port; needs protocol. 0: any.
-  std::string comment;
-  bool to_local_address = false;    // The destination is one of this machine's addresses.
-  bool from_local_address = false;  // The source is.
-  bool unmarked = false;            // kMasqueradeMark is not set.
-  enum class State : uint8_t { any, fresh, broken } state = State::any;  // ctstate NEW, INVALID.
+  uint16_t port_first = 0, port_last = 0;  // Destination ports; need protocol. 0: any.
+  std::string comment;                     // At most 255 bytes.
+  bool to_local_address = false;           // The destination is one of this machine's addresses.
+  bool from_local_address = false;         // The source is.
+  bool marked = false;                     // kMasqueradeMark is set.
+  // Connection tracking's view: NEW, RELATED or ESTABLISHED, INVALID.
+  enum class State : uint8_t { any, fresh, flowing, broken } state = State::any;
   uint32_t probability = 0;  // In units of 2^-31; 0: always.
   Recent recent;
 
