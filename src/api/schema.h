@@ -41,7 +41,8 @@ struct Field {
   Shape shape = Shape::string;
   const Type* type = nullptr;            // shape object: what it is.
   std::shared_ptr<const Field> element;  // shape array, map: its element (no name).
-  bool required = false;                 // Must stand in the document.
+  bool required = false;                 // Must stand in the document ...
+  bool may_be_empty = false;             // ... but its zero value will do.
   bool always_written = false;           // Its zero value is written out when unset.
   bool pointer = false;                  // Unset differs from zero.
   bool has_default = false;
@@ -53,14 +54,16 @@ struct Field {
   std::string merge_key;               // ... by this key ("" = a set of scalars).
   bool retain_keys = false;            // ... with retainKeys.
   bool atomic_map = false;
-  int proto = 0;  // Protobuf field number; 0 = none.
+  int proto = 0;        // Protobuf field number; 0 = none.
+  int proto_outer = 0;  // Not 0: the number of the embedded message that `proto` is inside of.
   std::string doc;
 };
 
 struct Type {
-  std::string name;          // "core/v1.PodSpec"
-  std::string openapi_name;  // "io.k8s.api.core.v1.PodSpec"
-  bool top_level = false;    // Has apiVersion and kind.
+  std::string name;                  // "core/v1.PodSpec"
+  std::string openapi_name;          // "io.k8s.api.core.v1.PodSpec"
+  std::string group, version, kind;  // Where it is defined; kind is the name without package.
+  bool top_level = false;            // Has apiVersion and kind.
   bool atomic = false;
   std::vector<Field> fields;  // In declared order, which is the order of canonical JSON.
   std::string doc;
@@ -100,7 +103,8 @@ struct Resource {
   bool create_on_update = false, unconditional_update = true;
   NameRule name_rule = NameRule::dns_subdomain;
   std::string default_propagation = "Background";
-  std::string hook;  // The kind's own code (defaults, validation), or "".
+  std::string storage_hash;  // Discovery's storageVersionHash, or "".
+  std::string hook;          // The kind's own code (defaults, validation), or "".
   const Type* type = nullptr;
 
   std::string api_version() const { return group.empty() ? version : group + "/" + version; }
@@ -122,7 +126,10 @@ class Schema {
   const Resource* find(std::string_view group, std::string_view version,
                        std::string_view plural) const;
   const Resource* find_kind(std::string_view api_version, std::string_view kind) const;
-  const Type* find_type(std::string_view name) const;
+  const Type* find_type(std::string_view name) const;  // By its full name: "core/v1.PodSpec".
+  // The type of a document by what it says of itself, resource or not ("policy/v1", "Eviction").
+  // The kinds of meta/v1 (Status, DeleteOptions) belong to every group-version.
+  const Type* find_document_type(std::string_view api_version, std::string_view kind) const;
   // In discovery order.
   const std::vector<const Resource*>& resources() const { return order_; }
   const std::vector<const Type*>& types() const { return type_order_; }
@@ -137,10 +144,7 @@ class Schema {
   std::vector<const Resource*> order_;
   std::vector<const Type*> type_order_;
   std::map<std::string, const Resource*, std::less<>> by_path_, by_kind_;
-  std::map<std::string, const Type*, std::less<>> by_name_;
+  std::map<std::string, const Type*, std::less<>> by_name_, by_document_;
 };
-
-// The built-in resources by name, for code that means one of them: resources().pods.
-// (api/resources.h lists them.)
 
 }  // namespace orch::api
