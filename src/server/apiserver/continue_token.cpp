@@ -1,0 +1,41 @@
+#include "server/apiserver/continue_token.h"
+
+#include "api/json.h"
+#include "base/strings.h"
+
+namespace orch::apiserver {
+namespace {
+
+constexpr size_t kMaxTokenBytes = 4096;
+constexpr std::string_view kVersion = "meta.k8s.io/v1";
+
+Status not_valid(std::string_view why) {
+  return bad_request("continue key is not valid: " + std::string(why));
+}
+
+}  // namespace
+
+std::string encode_continue(const ContinueToken& token, std::string_view prefix) {
+  const std::string_view start = std::string_view(token.start_after).substr(prefix.size());
+  return base64url_encode(api::to_json(
+      api::Value::object({{"v", kVersion}, {"rv", token.revision}, {"start", start}})));
+}
+
+Result<ContinueToken> decode_continue(std::string_view text, std::string_view prefix) {
+  if (text.size() > kMaxTokenBytes) return not_valid("too long");
+  const auto json = base64url_decode(text);
+  if (!json) return not_valid("not base64");
+  const auto value = api::parse_json(*json);
+  if (!value) return not_valid(value.status().message);
+  if ((*value)["v"].as_string() != kVersion) return not_valid("server does not recognize it");
+  const std::string& start = (*value)["start"].as_string();
+  const int64_t revision = (*value)["rv"].as_int();
+  if (revision <= 0) return not_valid("incorrect encoded start resourceVersion");
+  if (start.empty() || start.front() == '/' || start.find("..") != std::string::npos ||
+      start.find('\0') != std::string::npos) {
+    return not_valid("start " + start);
+  }
+  return ContinueToken{revision, std::string(prefix) + start};
+}
+
+}  // namespace orch::apiserver

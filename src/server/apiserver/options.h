@@ -1,0 +1,50 @@
+// options: the parameters of a request as values, checked in Kubernetes' words. PURE.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/json.h"
+#include "base/result.h"
+#include "server/apiserver/route.h"
+
+namespace orch::apiserver {
+
+// metav1.ListOptions, for list and watch both.
+struct ReadOptions {
+  enum class Match { unset, exact, not_older_than };
+
+  std::string label_selector, field_selector;
+  std::optional<int64_t> revision;  // resourceVersion; unset when it wasn't given.
+  Match match = Match::unset;
+  size_t limit = 0;
+  std::string continue_token;
+  bool bookmarks = false;                   // allowWatchBookmarks
+  std::optional<bool> send_initial_events;  // Of a watch.
+  std::optional<int64_t> timeout_s;
+};
+Result<ReadOptions> parse_read_options(const Query& query, bool watch);
+
+// metav1.CreateOptions, UpdateOptions and PatchOptions.
+struct WriteOptions {
+  enum class FieldValidation { ignore, warn, strict };
+
+  bool dry_run = false;
+  FieldValidation field_validation = FieldValidation::warn;
+};
+Result<WriteOptions> parse_write_options(const Query& query);
+
+// metav1.DeleteOptions.
+struct DeleteOptions {
+  bool dry_run = false;
+  std::optional<int64_t> grace_s;
+  std::string uid, resource_version;  // Preconditions, when not empty.
+  std::string propagation;            // "Background", "Foreground", "Orphan"; "" = the default.
+};
+// What the body says goes before the query. `body` is null when there was none.
+Result<DeleteOptions> parse_delete_options(const Query& query, const api::Value& body);
+
+}  // namespace orch::apiserver

@@ -1,0 +1,162 @@
+#include "server/apiserver/reader.h"
+
+#include "server/apiserver/continue_token.h"
+#include "server/apiserver/keys.h"
+#include "server/apiserver/respond.h"
+#include "server/apiserver/selection.h"
+
+namespace orch::apiserver {
+namespace {
+
+constexpr std::string_view kListTooOld = "The resourceVersion for the provided list is too old.";
+constexpr std::string_view kContinueTooOld =
+    "The provided continue parameter is too old to display a consistent list result. You can start "
+    "a new list without the continue parameter.";
+
+// Which past state a list is of; 0 = the present one.
+int64_t wanted_revision(const ReadOptions& options) {
+  if (!options.revision || *options.revision == 0) return 0;
+  if (options.match == ReadOptions::Match::exact) return *options.revision;
+  // Clients from before resourceVersionMatch page through one state like this.
+  const bool legacy = options.match == ReadOptions::Match::unset && options.limit > 0;
+  return legacy ? *options.revision : 0;
+}
+
+api::Value list_metadata(int64_t revision, const std::string& token, size_t remaining) {
+  api::Value metadata = api::Value::object({{"resourceVersion", std::to_string(revision)}});
+  if (!token.empty()) metadata.set("continue", token);
+  if (remaining) metadata.set("remainingItemCount", static_cast<int64_t>(remaining));
+  return metadata;
+}
+
+std::string list_head(std::string_view kind, std::string_view api_version,
+                      const api::Value& metadata) {
+  std::string head = "{\"kind\":";
+  api::append_json_string(&head, kind);
+  head += ",\"apiVersion\":";
+  api::append_json_string(&head, api_version);
+  head += ",\"metadata\":";
+  api::append_json(&head, metadata);
+  return head + ",\"items\":[";
+}
+
+api::Value parse_record(const store::Record& record) {
+  auto value =
+      api::parse_json(record.bytes, {.max_bytes = record.bytes.size(), .duplicates = nullptr});
+  ORCH_CHECK(value.ok());
+  return *std::move(value);
+}
+
+// Head, records, tail; the records are not copied.
+http::Body gather(std::string head, const std::vector<store::RecordPtr>& records) {
+  http::Body body(std::move(head));
+  bool first = true;
+  for (const store::RecordPtr& record : records) {
+    if (!first) body.append_shared(nullptr, ",");
+    first = false;
+    body.append_shared(record, record->bytes);
+  }
+  body.append_shared(nullptr, "]}");
+  return body;
+}
+
+}  // namespace
+
+Status revision_in_future(int64_t wanted, int64_t current) {
+  const std::string text = "Too large resource version: " + std::to_string(wanted) +
+                           ", current: " + std::to_string(current);
+  Status status = gateway_timeout("Timeout: " + text);
+  status.details.causes.push_back({"ResourceVersionTooLarge", "Too large resource version", ""});
+  status.details.retry_after_s = 1;
+  return status;
+}
+
+Result<http::Response> Reader::get(const Target& target, const Presentation& form) const {
+  const api::Resource& resource = *target.resource;
+  const ReadOptions options = ORCH_TRY(parse_read_options(target.query, false));
+  if (options.revision.value_or(0) > store_.revision()) {
+    return revision_in_future(*options.revision, store_.revision());
+  }
+  const store::RecordPtr record = store_.get(store_key(resource, target.ns, target.name));
+  if (!record) return not_found({resource.group, resource.plural, target.name});
+  return present_response(200, resource, record, record->bytes, form, clock_.now());
+}
+
+Result<Reader::Page> Reader::read_page(const Target& target, const ReadOptions& options) const {
+  const Selection selection = ORCH_TRY(Selection::make(
+      *target.resource, target.ns, target.name, options.label_selector, options.field_selector));
+  if (options.revision.value_or(0) > store_.revision()) {
+    return revision_in_future(*options.revision, store_.revision());
+  }
+  ContinueToken from{wanted_revision(options), ""};
+  const bool continued = !options.continue_token.empty();
+  if (continued) from = ORCH_TRY(decode_continue(options.continue_token, selection.prefix()));
+
+  store::Query query{selection.prefix(), from.start_after, 0, from.revision};
+  // What a selector drops can't be counted beforehand, so the limit is kept below instead.
+  if (selection.everything()) query.limit = options.limit;
+  auto range = store_.range(query);
+  if (!range) {
+    if (!range.status().gone()) return std::move(range).status();
+    return expired(std::string(continued ? kContinueTooOld : kListTooOld));
+  }
+
+  Page page;
+  page.revision = range->revision;
+  bool more = range->more;
+  if (selection.everything()) {
+    page.records = std::move(range->records);
+    page.remaining = range->remaining;
+  } else {
+    for (store::RecordPtr& record : range->records) {
+      if (!selection.matches(*record)) continue;
+      more = options.limit && page.records.size() == options.limit;
+      if (more) break;
+      page.records.push_back(std::move(record));
+    }
+  }
+  if (more && !page.records.empty()) {
+    page.continue_token =
+        encode_continue({page.revision, std::string(page.records.back()->key)}, selection.prefix());
+  }
+  return page;
+}
+
+Result<http::Response> Reader::list(const Target& target, const ReadOptions& options,
+                                    const Presentation& form) const {
+  const api::Resource& resource = *target.resource;
+  const Page page = ORCH_TRY(read_page(target, options));
+  const api::Value metadata = list_metadata(page.revision, page.continue_token, page.remaining);
+  const Media& media = form.media;
+
+  http::Response response = json_response(200, "");
+  response.headers.set("Content-Type", media.content_type());
+  if (media.form == Media::Form::object) {
+    response.body =
+        gather(list_head(resource.list_kind, resource.api_version(), metadata), page.records);
+  } else {
+    const bool table = media.form == Media::Form::table;
+    std::string text = table ? api::render_table_head(resource, media.api_version, metadata, true)
+                             : list_head("PartialObjectMetadataList", media.api_version, metadata);
+    const WallTime now = clock_.now();
+    const char* separator = "";
+    for (const store::RecordPtr& record : page.records) {
+      const api::Value object = parse_record(*record);
+      text += separator;
+      text += table ? api::render_table_row(resource, object, record->bytes, form.include,
+                                            media.api_version, now)
+                    : api::render_partial_metadata(object, media.api_version);
+      separator = ",";
+    }
+    response.body = http::Body(text + "]}");
+  }
+  if (media.encoding == Media::Encoding::yaml || media.pretty) {
+    const std::string text = response.body.flatten();
+    const api::Value whole =
+        ORCH_TRY(api::parse_json(text, {.max_bytes = text.size(), .duplicates = nullptr}));
+    response.body = present_value(200, whole, media).body;
+  }
+  return response;
+}
+
+}  // namespace orch::apiserver

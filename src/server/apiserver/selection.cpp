@@ -1,0 +1,65 @@
+#include "server/apiserver/selection.h"
+
+#include <algorithm>
+
+#include "server/apiserver/keys.h"
+
+namespace orch::apiserver {
+namespace {
+
+bool selectable(const api::Resource& resource, const std::string& path) {
+  if (path == "metadata.name") return true;
+  if (path == "metadata.namespace") return resource.namespaced;
+  const auto& fields = resource.selectable_fields;
+  return std::find(fields.begin(), fields.end(), path) != fields.end();
+}
+
+}  // namespace
+
+Result<Selection> Selection::make(const api::Resource& resource, std::string_view ns,
+                                  std::string_view name, std::string_view label_selector,
+                                  std::string_view field_selector) {
+  Selection selection;
+  selection.resource_ = &resource;
+  selection.labels_ = ORCH_TRY(api::LabelSelector::parse(label_selector));
+  selection.fields_ = ORCH_TRY(api::FieldSelector::parse(field_selector));
+  std::string one(name), space(ns);
+  for (const auto& requirement : selection.fields_.requirements()) {
+    if (!selectable(resource, requirement.path)) {
+      return bad_request("field label not supported: " + requirement.path);
+    }
+    // A name, or a namespace, asked for by selector narrows the folder; a second, contradicting
+    // one is left to matches().
+    if (requirement.equal && requirement.path == "metadata.name" && one.empty()) {
+      one = requirement.value;
+    }
+    if (requirement.equal && requirement.path == "metadata.namespace" && space.empty()) {
+      space = requirement.value;
+    }
+  }
+  const bool whole_key = !one.empty() && (!resource.namespaced || !space.empty());
+  selection.prefix_ = whole_key ? store_key(resource, space, one) : store_prefix(resource, space);
+  return selection;
+}
+
+bool Selection::matches(const store::Record& record) const {
+  if (!labels_.everything()) {
+    api::Labels labels;
+    for (const auto& [key, value] : record.tags.labels()) labels.emplace_back(key, value);
+    if (!labels_.matches(labels)) return false;
+  }
+  for (const auto& requirement : fields_.requirements()) {
+    std::string_view value;
+    if (requirement.path == "metadata.name") {
+      value = key_parts(*resource_, record.key).name;
+    } else if (requirement.path == "metadata.namespace") {
+      value = key_parts(*resource_, record.key).ns;
+    } else {
+      value = record.tags.field(requirement.path).value_or("");
+    }
+    if ((value == requirement.value) != requirement.equal) return false;
+  }
+  return true;
+}
+
+}  // namespace orch::apiserver

@@ -1,0 +1,119 @@
+#include "server/apiserver/watch.h"
+
+#include "server/apiserver/reader.h"
+#include "server/apiserver/respond.h"
+#include "server/apiserver/selection.h"
+#include "server/apiserver/watch_session.h"
+
+namespace orch::apiserver {
+namespace {
+
+std::string timer_key(uint64_t id, std::string_view what) {
+  return "watch/" + std::to_string(id) + "/" + std::string(what);
+}
+
+bool wants_initial(const ReadOptions& options) {
+  if (options.send_initial_events) return *options.send_initial_events;
+  return options.revision.value_or(0) == 0;
+}
+
+}  // namespace
+
+WatchServer::WatchServer(store::Store& store, Clock& clock, Random& random, Timers& timers)
+    : store_(store), clock_(clock), random_(random), timers_(timers) {}
+
+WatchServer::~WatchServer() { stop(); }
+
+Result<void> WatchServer::serve(http::Exchange& exchange, const Target& target,
+                                const ReadOptions& options, const Presentation& form) {
+  const api::Resource& resource = *target.resource;
+  Presentation line = form;  // A frame is a line, whatever else was asked for.
+  line.media.encoding = Media::Encoding::json;
+  line.media.pretty = false;
+  auto session = std::make_shared<WatchSession>(
+      store_, clock_, resource,
+      ORCH_TRY(Selection::make(resource, target.ns, target.name, options.label_selector,
+                               options.field_selector)),
+      line, options.bookmarks);
+
+  const int64_t wanted = options.revision.value_or(0);
+  const bool initial = wants_initial(options);
+  if (initial && wanted > store_.revision()) return revision_in_future(wanted, store_.revision());
+  store::Range range;
+  if (initial) range = ORCH_TRY(store_.range({session->selection().prefix(), "", 0, 0}));
+  const int64_t from = initial ? range.revision : (wanted ? wanted : store_.revision());
+
+  size_t bytes = 0;
+  for (const auto& record : range.records) bytes += record->bytes.size();
+  const uint64_t id = ORCH_TRY(admit(session));
+  auto stream = exchange.start_stream(json_response(200, ""), bytes + kWatchBacklogBytes,
+                                      [this, id] { end(id); });
+  const bool mark_end = options.send_initial_events.value_or(false);
+  if (session->begin(std::move(stream), range.records, from, mark_end)) {
+    set_timers(id, session, options);
+  } else {
+    end(id);
+  }
+  return {};
+}
+
+Result<uint64_t> WatchServer::admit(std::shared_ptr<WatchSession> session) {
+  const std::lock_guard lock(mutex_);
+  if (stopped_) return service_unavailable("the server is shutting down");
+  if (sessions_.size() >= kMaxWatches) return too_many_requests("too many watches", 1);
+  const uint64_t id = next_id_++;
+  sessions_.emplace(id, std::move(session));
+  return id;
+}
+
+// The session is let go outside the lock: its watch waits for the sink.
+void WatchServer::end(uint64_t id) {
+  std::shared_ptr<WatchSession> session;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto at = sessions_.find(id);
+    if (at == sessions_.end()) return;
+    session = std::move(at->second);
+    sessions_.erase(at);
+  }
+  timers_.cancel(timer_key(id, "bookmark"));
+  timers_.cancel(timer_key(id, "end"));
+}
+
+void WatchServer::set_timers(uint64_t id, const std::shared_ptr<WatchSession>& session,
+                             const ReadOptions& options) {
+  int64_t seconds = options.timeout_s.value_or(0);
+  if (seconds == 0) seconds = kMinWatchS + static_cast<int64_t>(random_.below(kMinWatchS));
+  const std::weak_ptr<WatchSession> weak = session;
+  timers_.set_after(timer_key(id, "end"), std::chrono::seconds(seconds), [this, id, weak] {
+    if (const auto alive = weak.lock()) alive->finish();
+    end(id);
+  });
+  if (options.bookmarks) set_bookmark(id, weak);
+}
+
+void WatchServer::set_bookmark(uint64_t id, std::weak_ptr<WatchSession> session) {
+  timers_.set_after(timer_key(id, "bookmark"), std::chrono::seconds(kBookmarkEveryS),
+                    [this, id, session] {
+                      const auto alive = session.lock();
+                      if (!alive) return;
+                      alive->send_bookmark();
+                      set_bookmark(id, session);
+                    });
+}
+
+void WatchServer::stop() {
+  std::map<uint64_t, std::shared_ptr<WatchSession>> ended;
+  {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+    ended.swap(sessions_);
+  }
+  for (const auto& [id, session] : ended) {
+    timers_.cancel(timer_key(id, "bookmark"));
+    timers_.cancel(timer_key(id, "end"));
+    session->finish();
+  }
+}
+
+}  // namespace orch::apiserver
