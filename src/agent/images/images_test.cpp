@@ -1,0 +1,293 @@
+// Images by their archives: what is good goes in, what is hostile does not get out.
+#include "agent/images/images.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "agent/images/manifest.h"
+#include "agent/images/reference.h"
+#include "agent/images/registry.h"
+#include "agent/images/unpack.h"
+#include "api/json.h"
+#include "base/files.h"
+#include "base/strings.h"
+#include "crypto/digest.h"
+
+namespace orch::images {
+namespace {
+
+class TempDir {
+ public:
+  TempDir() { REQUIRE(::mkdtemp(path_) != nullptr); }
+  ~TempDir() { CHECK(remove_tree(path_)); }
+  std::string operator/(const std::string& name) const { return std::string(path_) + "/" + name; }
+
+ private:
+  char path_[32] = "/tmp/orch-images.XXXXXX";
+};
+
+// Writes a tar entry by entry.
+class Tar {
+ public:
+  explicit Tar(const std::string& path) : archive_(::archive_write_new()) {
+    ::archive_write_set_format_pax_restricted(archive_);
+    REQUIRE(::archive_write_open_filename(archive_, path.c_str()) == ARCHIVE_OK);
+  }
+  ~Tar() { ::archive_write_free(archive_); }
+
+  void add(const std::string& name, mode_t type, const std::string& content = "",
+           mode_t perm = 0644) {
+    archive_entry* entry = ::archive_entry_new();
+    ::archive_entry_set_pathname(entry, name.c_str());
+    ::archive_entry_set_filetype(entry, type);
+    ::archive_entry_set_perm(entry, perm);
+    ::archive_entry_set_mtime(entry, 1'700'000'000, 0);
+    if (type == AE_IFLNK)
+      ::archive_entry_set_symlink(entry, content.c_str());
+    else if (type == AE_IFREG)
+      ::archive_entry_set_size(entry, static_cast<la_int64_t>(content.size()));
+    ::archive_write_header(archive_, entry);
+    if (type == AE_IFREG) ::archive_write_data(archive_, content.data(), content.size());
+    ::archive_entry_free(entry);
+  }
+  void add_hardlink(const std::string& name, const std::string& target) {
+    archive_entry* entry = ::archive_entry_new();
+    ::archive_entry_set_pathname(entry, name.c_str());
+    ::archive_entry_set_filetype(entry, AE_IFREG);
+    ::archive_entry_set_hardlink(entry, target.c_str());
+    ::archive_write_header(archive_, entry);
+    ::archive_entry_free(entry);
+  }
+
+ private:
+  archive* archive_;
+};
+
+// Writes a docker archive of the layers at `paths`; gives the image's id.
+std::string write_docker_archive(const std::string& path, const std::string& name,
+                                 const std::vector<std::string>& layer_paths) {
+  api::Value layers(api::Array{}), diff_ids(api::Array{});
+  Tar tar(path);
+  for (size_t i = 0; i < layer_paths.size(); ++i) {
+    const std::string text = *read_file(layer_paths[i]);
+    const std::string file = "layer" + std::to_string(i) + ".tar";
+    tar.add(file, AE_IFREG, text);
+    layers.push_back(file);
+    diff_ids.push_back("sha256:" + crypto::sha256_hex(text));
+  }
+  const std::string config = api::to_json(api::Value::object(
+      {{"architecture", machine_architecture()},
+       {"os", "linux"},
+       {"config", api::Value::object({{"Cmd", api::Value::array({"/bin/hello", "you"})},
+                                      {"Env", api::Value::array({"A=b"})},
+                                      {"User", "65534"}})},
+       {"rootfs", api::Value::object({{"type", "layers"}, {"diff_ids", diff_ids}})}}));
+  tar.add("config.json", AE_IFREG, config);
+  tar.add(
+      "manifest.json", AE_IFREG,
+      api::to_json(api::Value::array({api::Value::object({{"Config", "config.json"},
+                                                          {"RepoTags", api::Value::array({name})},
+                                                          {"Layers", layers}})})));
+  return "sha256:" + crypto::sha256_hex(config);
+}
+
+std::unique_ptr<Images> open_images(const TempDir& dir) {
+  Options options;
+  options.dir = dir / "store";
+  auto images = Images::open(options, system_clock(), system_random());
+  REQUIRE(images);
+  return std::move(*images);
+}
+
+TEST_CASE("image names are made whole as docker's users expect") {
+  const auto whole = [](std::string_view text) {
+    const auto reference = parse_reference(text);
+    return reference ? reference->to_string() : reference.status().reason;
+  };
+  CHECK(whole("busybox") == "docker.io/library/busybox:latest");
+  CHECK(whole("a/b:v1") == "docker.io/a/b:v1");
+  CHECK(whole("127.0.0.1:5000/x") == "127.0.0.1:5000/x:latest");
+  CHECK(whole("localhost/x:1") == "localhost/x:1");
+  CHECK(whole("ghcr.io/a/b__c.d-e:V_1") == "ghcr.io/a/b__c.d-e:V_1");
+  const std::string digest = "@sha256:" + std::string(64, 'a');
+  CHECK(whole("x" + digest) == "docker.io/library/x" + digest);
+  for (const char* bad : {"", ":tag", "UPPER/case", "a//b", "a/../b", "a:b:c", "-a", "a-",
+                          "a@sha256:1", "a b", "x:", "a___b", "a..b", "http://x/y"})
+    CHECK(whole(bad) == "InvalidImageName");
+}
+
+TEST_CASE("layers unpack with their attributes, whiteouts become overlay's") {
+  if (::geteuid() != 0) SKIP("needs root");
+  TempDir dir;
+  {
+    Tar tar(dir / "layer.tar");
+    tar.add("usr/bin/tool", AE_IFREG, "#!x", 04755);
+    tar.add("usr/", AE_IFDIR, "", 0700);
+    tar.add("link", AE_IFLNK, "/usr/bin/tool");
+    tar.add_hardlink("hard", "usr/bin/tool");
+    tar.add("gone/.wh.file", AE_IFREG);
+    tar.add("opaque/.wh..wh..opq", AE_IFREG);
+  }
+  REQUIRE(make_dirs(dir / "out"));
+  REQUIRE(unpack_layer(dir / "layer.tar", dir / "out"));
+  struct stat info {};
+  REQUIRE(::stat((dir / "out/usr/bin/tool").c_str(), &info) == 0);
+  CHECK((info.st_mode & 07777) == 04755);
+  CHECK(info.st_mtime == 1'700'000'000);
+  CHECK(info.st_nlink == 2);
+  REQUIRE(::stat((dir / "out/usr").c_str(), &info) == 0);
+  CHECK((info.st_mode & 07777) == 0700);
+  REQUIRE(::lstat((dir / "out/gone/file").c_str(), &info) == 0);
+  CHECK((S_ISCHR(info.st_mode) && info.st_rdev == 0));
+  char value[4];
+  CHECK(::getxattr((dir / "out/opaque").c_str(), "trusted.overlay.opaque", value, 4) == 1);
+}
+
+TEST_CASE("a hostile layer does not get out of its folder") {
+  if (::geteuid() != 0) SKIP("needs root");
+  TempDir dir;
+  const auto unpack = [&](auto&& fill, UnpackLimits limits = {}) {
+    CHECK(remove_tree(dir / "out"));
+    CHECK(make_dirs(dir / "out"));
+    {
+      Tar tar(dir / "layer.tar");
+      fill(tar);
+    }
+    return unpack_layer(dir / "layer.tar", dir / "out", limits);
+  };
+  REQUIRE(write_file_atomic(dir / "victim", "safe"));
+
+  CHECK_FALSE(unpack([](Tar& t) { t.add("../victim", AE_IFREG, "owned"); }));
+  CHECK_FALSE(unpack([](Tar& t) { t.add("a/../../victim", AE_IFREG, "owned"); }));
+  CHECK(unpack([&](Tar& t) { t.add(dir / "victim", AE_IFREG, "owned"); }));  // Below the root.
+  CHECK(unpack([&](Tar& t) {
+    t.add("up", AE_IFLNK, dir / "");
+    t.add("up/victim", AE_IFREG, "owned");
+  }));
+  CHECK(unpack([&](Tar& t) {
+    t.add("up", AE_IFLNK, "../../../../../../.." + (dir / ""));
+    t.add("up/victim", AE_IFREG, "owned");
+  }));
+  CHECK(unpack([&](Tar& t) {
+    t.add("victim", AE_IFLNK, dir / "victim");
+    t.add("victim", AE_IFREG, "owned");  // Replaces the link itself.
+  }));
+  CHECK_FALSE(unpack([&](Tar& t) { t.add_hardlink("h", "../victim"); }));
+  CHECK_FALSE(unpack([&](Tar& t) { t.add_hardlink("h", dir / "victim"); }));
+  CHECK(*read_file(dir / "victim") == "safe");
+
+  UnpackLimits small;
+  small.max_bytes = 100;
+  CHECK_FALSE(unpack([](Tar& t) { t.add("big", AE_IFREG, std::string(101, 'x')); }, small));
+  small.max_entries = 2;
+  CHECK_FALSE(unpack(
+      [](Tar& t) {
+        for (const char* name : {"a", "b", "c"}) t.add(name, AE_IFREG);
+      },
+      small));
+  CHECK_FALSE(unpack([](Tar& t) { t.add("a/.wh...", AE_IFREG); }));
+}
+
+TEST_CASE("an imported image mounts as the sum of its layers") {
+  if (::geteuid() != 0) SKIP("needs root");
+  TempDir dir;
+  {
+    Tar lower(dir / "a.tar"), upper(dir / "b.tar");
+    lower.add("bin/hello", AE_IFREG, "one", 0755);
+    lower.add("old", AE_IFREG, "x");
+    upper.add("bin/hello", AE_IFREG, "two", 0755);
+    upper.add(".wh.old", AE_IFREG);
+  }
+  const std::string id =
+      write_docker_archive(dir / "image.tar", "hello:1", {dir / "a.tar", dir / "b.tar"});
+  const auto images = open_images(dir);
+  const auto imported = images->import_archive(dir / "image.tar");
+  REQUIRE(imported);
+  REQUIRE(imported->size() == 1);
+  CHECK((*imported)[0].id == id);
+
+  const auto found = images->ensure({"hello:1", PullPolicy::if_not_present, {}, {}});
+  REQUIRE(found);
+  CHECK(found->config.cmd == std::vector<std::string>{"/bin/hello", "you"});
+  CHECK(found->config.user == "65534");
+  CHECK_FALSE(found->pulled);
+
+  const auto root = images->mount(id, "c1");
+  REQUIRE(root);
+  CHECK(*images->mount(id, "c1") == *root);  // The same again.
+  CHECK(*read_file(*root + "/bin/hello") == "two");
+  CHECK_FALSE(file_exists(*root + "/old"));
+  CHECK(images->remove("hello:1").status().conflict());
+  CHECK(images->mounted() == std::vector<std::string>{"c1"});
+  CHECK(images->unmount("c1"));
+  CHECK(images->unmount("c1"));
+  CHECK(images->mounted().empty());
+  CHECK(images->remove("hello:1"));
+  CHECK(images->find("hello:1").status().not_found());
+}
+
+TEST_CASE("pull policies without a registry") {
+  TempDir dir;
+  const auto images = open_images(dir);
+  CHECK(images->ensure({"hello:1", PullPolicy::never, {}, {}}).status().is("ErrImageNeverPull"));
+  CHECK(images->ensure({"Bad Name", PullPolicy::always, {}, {}}).status().is("InvalidImageName"));
+  // Nothing listens there.
+  CHECK(images->ensure({"127.0.0.1:1/x", PullPolicy::always, {}, {}}).status().is("ErrImagePull"));
+}
+
+TEST_CASE("a damaged or hostile image archive is refused with a reason") {
+  TempDir dir;
+  const auto images = open_images(dir);
+  const auto import = [&](const std::string& text) {
+    REQUIRE(write_file_atomic(dir / "x.tar", text));
+    return images->import_archive(dir / "x.tar");
+  };
+  CHECK_FALSE(import(""));
+  CHECK_FALSE(import("not a tar at all"));
+  {
+    Tar tar(dir / "x.tar");
+    tar.add("../manifest.json", AE_IFREG, "[]");
+  }
+  CHECK_FALSE(images->import_archive(dir / "x.tar"));
+  {
+    Tar tar(dir / "x.tar");
+    tar.add("manifest.json", AE_IFREG, R"([{"Config":"/etc/passwd","Layers":[]}])");
+  }
+  CHECK_FALSE(images->import_archive(dir / "x.tar"));
+  {
+    Tar tar(dir / "x.tar");
+    tar.add("index.json", AE_IFREG,
+            R"({"manifests":[{"digest":"sha256:)" + std::string(64, '0') + R"(","size":1}]})");
+    tar.add("blobs/sha256/" + std::string(64, '0'), AE_IFREG, "{}");
+  }
+  CHECK_FALSE(images->import_archive(dir / "x.tar"));
+  CHECK(images->list().empty());
+}
+
+TEST_CASE("challenges and docker configurations are read as registries write them") {
+  const auto fields = parse_challenge(
+      R"(Bearer realm="https://a/token",service="reg, \"x\"",scope=repository:a:pull)");
+  CHECK(fields.at("") == "bearer");
+  CHECK(fields.at("realm") == "https://a/token");
+  CHECK(fields.at("service") == "reg, \"x\"");
+  CHECK(fields.at("scope") == "repository:a:pull");
+  CHECK(parse_challenge("Basic").at("") == "basic");
+
+  const std::string auth = base64_encode("u:p:q");
+  const std::string config = R"({"auths":{"https://index.docker.io/v1/":{"auth":")" + auth +
+                             R"("},"r:5000":{"username":"x","password":"y"}}})";
+  CHECK(find_credential(config, "docker.io").user == "u");
+  CHECK(find_credential(config, "docker.io").password == "p:q");
+  CHECK(find_credential(config, "r:5000").user == "x");
+  CHECK(find_credential(config, "elsewhere").user.empty());
+  CHECK(find_credential("not json", "r").user.empty());
+}
+
+}  // namespace
+}  // namespace orch::images
