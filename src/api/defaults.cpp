@@ -1,0 +1,88 @@
+#include "api/defaults.h"
+
+#include <utility>
+
+#include "api/canonical.h"
+#include "api/hooks.h"
+
+namespace orch::api {
+namespace {
+
+// An image without tag and digest, or of tag latest, is pulled always; others when missing.
+void default_pull_policy(Value& container) {
+  const Value& given = container;
+  if (!given["imagePullPolicy"].empty()) return;
+  const std::string name = given["image"].as_string();
+  std::string_view image = name;
+  const bool digest = image.find('@') != std::string_view::npos;
+  image = image.substr(0, image.find('@'));
+  const size_t slash = image.rfind('/');
+  const std::string_view last = slash == std::string_view::npos ? image : image.substr(slash + 1);
+  const size_t colon = last.find(':');
+  const bool tagged = colon != std::string_view::npos;
+  const bool latest = tagged ? last.substr(colon + 1) == "latest" : !digest;
+  container.set("imagePullPolicy", latest ? "Always" : "IfNotPresent");
+}
+
+// A volume without a source is an empty directory.
+void default_volume(const Type& type, Value& volume) {
+  for (const Field& field : type.fields) {
+    if (field.shape == Shape::object && !std::as_const(volume)[field.name].is_null()) return;
+  }
+  volume.set("emptyDir", Value::object());
+}
+
+// Rules that hold wherever the type occurs.
+void apply_type_rules(const Type& type, Value& object) {
+  if (type.name == "core/v1.Container" || type.name == "core/v1.EphemeralContainer") {
+    default_pull_policy(object);
+  } else if (type.name == "core/v1.Volume") {
+    default_volume(type, object);
+  }
+}
+
+void fill(const Type& type, Value& object);
+
+void fill_value(const Field& field, Value& value) {
+  if (field.shape == Shape::object && value.is_object()) {
+    fill(*field.type, value);
+  } else if (field.shape == Shape::array && value.is_array()) {
+    if (field.element->shape != Shape::object) return;
+    for (Value& item : value.array_items()) fill_value(*field.element, item);
+  } else if (field.shape == Shape::map && value.is_object()) {
+    if (field.element->shape != Shape::object) return;
+    for (Value::Member& member : value.object_members()) fill_value(*field.element, member.value);
+  }
+}
+
+void fill(const Type& type, Value& object) {
+  for (const Field& field : type.fields) {
+    Value* value = object.find(field.name);
+    if (field.has_default && (value == nullptr || is_zero(field, *value))) {
+      object.set(field.name, field.default_value);
+      value = object.find(field.name);
+    }
+    if (value != nullptr && !value->is_null()) {
+      fill_value(field, *value);
+    } else if (field.shape == Shape::object && !field.pointer) {
+      // A struct held by value is always there, so its defaults are too.
+      Value made = Value::object();
+      fill(*field.type, made);
+      if (!made.empty()) object.set(field.name, std::move(made));
+    }
+  }
+  apply_type_rules(type, object);
+}
+
+}  // namespace
+
+void apply_defaults(const Type& type, Value* object) { fill(type, *object); }
+
+void apply_defaults(const Resource& resource, Value* object) {
+  fill(*resource.type, *object);
+  if (const Hook* hook = find_hook(resource.hook); hook != nullptr && hook->defaults != nullptr) {
+    hook->defaults(*object);
+  }
+}
+
+}  // namespace orch::api

@@ -1,0 +1,175 @@
+#include "api/strategy.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "api/canonical.h"
+#include "api/hooks.h"
+#include "api/metadata.h"
+
+namespace orch::api {
+namespace {
+
+constexpr std::string_view kStatus = "status";
+
+// Takes `name` over from `old`, or removes it when it isn't there.
+void keep(Value* object, const Value& old, std::string_view name) {
+  const Value* value = old.find(name);
+  if (value == nullptr) {
+    object->remove(name);
+  } else {
+    object->set(name, *value);
+  }
+}
+
+bool has_status(const Resource& resource) { return resource.find_subresource(kStatus) != nullptr; }
+
+// uid and creationTimestamp may be left out by clients; a deletion once begun is never undone.
+void keep_identity(Value* object, const Value& old) {
+  Value& metadata = (*object)["metadata"];
+  if (metadata.is_null()) metadata = Value::object();
+  const Value& old_metadata = old["metadata"];
+  for (const char* name : {"uid", "creationTimestamp", "namespace", "name"}) {
+    if (std::as_const(metadata)[name].empty()) keep(&metadata, old_metadata, name);
+  }
+  keep(&metadata, old_metadata, "generation");
+  if (!old_metadata["deletionTimestamp"].is_null()) {
+    keep(&metadata, old_metadata, "deletionTimestamp");
+    keep(&metadata, old_metadata, "deletionGracePeriodSeconds");
+  }
+}
+
+// Everything but status is as it was; of metadata, only what isn't an owner's may change.
+void keep_all_but_status(const Resource& resource, const Value& old, Value* object) {
+  for (const Field& field : resource.type->fields) {
+    if (field.name != kStatus && field.name != "metadata") keep(object, old, field.name);
+  }
+  keep(&(*object)["metadata"], old["metadata"], "ownerReferences");
+}
+
+// Equal in canonical form: defaults and absent zeros make no difference.
+bool equal_field(const Resource& resource, const Value& a, const Value& b, std::string_view name) {
+  const Field* field = resource.type->find(name);
+  if (field == nullptr || field->shape != Shape::object) return a[name] == b[name];
+  return canonicalize(*field->type, a[name]) == canonicalize(*field->type, b[name]);
+}
+
+void shape_of_value(const Field& field, const Value& value, const std::string& path,
+                    Causes* causes);
+
+bool missing(const Field& field, const Value& value) {
+  switch (field.shape) {
+    case Shape::string:
+    case Shape::array:
+    case Shape::map:
+    case Shape::bytes:
+      return value.empty();
+    case Shape::object:
+    case Shape::any:
+      return field.pointer && value.is_null();
+    default:
+      return false;  // Zero numbers are for hooks to judge: they know the ranges.
+  }
+}
+
+void shape_of_value(const Field& field, const Value& value, const std::string& path,
+                    Causes* causes) {
+  switch (field.shape) {
+    case Shape::object:
+      validate_shape(*field.type, value, path, causes);
+      break;
+    case Shape::array: {
+      const Field& element = *field.element;
+      if (element.shape != Shape::object && element.enum_values.empty()) break;
+      for (size_t i = 0; i < value.size(); ++i) {
+        shape_of_value(element, value[i], at(path, i), causes);
+      }
+      break;
+    }
+    case Shape::map:
+      if (field.element->shape != Shape::object) break;
+      for (const Value::Member& member : value.members()) {
+        shape_of_value(*field.element, member.value, at_key(path, member.name), causes);
+      }
+      break;
+    case Shape::string: {
+      const auto& known = field.enum_values;
+      if (known.empty() || value.empty()) break;
+      if (std::find(known.begin(), known.end(), value.as_string()) == known.end()) {
+        add_not_supported(causes, path, value, known);
+      }
+      break;
+    }
+    default:
+      break;
+  }
+}
+
+}  // namespace
+
+void prepare_create(const Resource& resource, Value* object) {
+  const Hook* hook = find_hook(resource.hook);
+  if (has_status(resource) && !(hook != nullptr && hook->keeps_status)) object->remove(kStatus);
+  Value& metadata = (*object)["metadata"];
+  if (metadata.is_null()) metadata = Value::object();
+  for (const char* name : {"deletionTimestamp", "deletionGracePeriodSeconds", "generation"}) {
+    metadata.remove(name);
+  }
+  if (resource.generation) metadata.set("generation", 1);
+  if (hook != nullptr && hook->prepare_create != nullptr) hook->prepare_create(*object);
+}
+
+void prepare_update(const Resource& resource, const Value& old, Value* object,
+                    std::string_view subresource) {
+  const Hook* hook = find_hook(resource.hook);
+  keep_identity(object, old);
+  if (subresource == kStatus) {
+    keep_all_but_status(resource, old, object);
+  } else if (has_status(resource)) {
+    keep(object, old, kStatus);
+  }
+  if (hook != nullptr && hook->prepare_update != nullptr) {
+    hook->prepare_update(*object, old, subresource);
+  }
+  if (!resource.generation || subresource == kStatus) return;
+  const bool same = hook != nullptr && hook->same_generation != nullptr
+                        ? hook->same_generation(*object, old)
+                        : equal_field(resource, *object, old, "spec");
+  if (!same) (*object)["metadata"].set("generation", old.at("metadata.generation").as_int() + 1);
+}
+
+Causes validate_create(const Resource& resource, const Value& object) {
+  Causes causes;
+  validate_metadata(resource, object, &causes);
+  validate_shape(*resource.type, object, "", &causes);
+  const Hook* hook = find_hook(resource.hook);
+  if (hook != nullptr && hook->validate != nullptr) hook->validate(object, causes);
+  return causes;
+}
+
+Causes validate_update(const Resource& resource, const Value& object, const Value& old,
+                       std::string_view subresource) {
+  Causes causes = validate_create(resource, object);
+  validate_metadata_update(object, old, &causes);
+  const Hook* hook = find_hook(resource.hook);
+  if (hook != nullptr && hook->validate_update != nullptr) {
+    hook->validate_update(object, old, subresource, causes);
+  }
+  return causes;
+}
+
+void validate_shape(const Type& type, const Value& object, const std::string& path,
+                    Causes* causes) {
+  for (const Field& field : type.fields) {
+    // Status is written by parts of the cluster itself, which leave out what they don't know.
+    if (path.empty() && (field.name == kStatus || field.name == "metadata")) continue;
+    const Value& value = object[field.name];
+    if (missing(field, value)) {
+      if (field.required && !field.may_be_empty) add_required(causes, at(path, field.name));
+    } else {
+      shape_of_value(field, value, at(path, field.name), causes);
+    }
+  }
+}
+
+}  // namespace orch::api
