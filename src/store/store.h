@@ -96,10 +96,10 @@ class Watch {
 };
 
 struct Query {
-  std::string_view prefix;
-  std::string_view start_after;  // Only keys greater than this.
-  size_t limit = 0;              // 0: no limit.
-  int64_t at_revision = 0;       // 0: now; else the state as it was at that revision.
+  std::string_view prefix = {};
+  std::string_view start_after = {};  // Only keys greater than this.
+  size_t limit = 0;                   // 0: no limit.
+  int64_t at_revision = 0;            // 0: now; else the state as it was at that revision.
 };
 
 struct Range {

@@ -1,0 +1,90 @@
+#include "store/checkpointer.h"
+
+namespace orch::store {
+
+Result<std::unique_ptr<Checkpointer>> Checkpointer::start(const std::string& path,
+                                                          const std::string& vfs,
+                                                          OnFailure on_failure) {
+  Connection connection = ORCH_TRY(Connection::open(path, vfs));
+  // FULL: the WAL is synced before the database is written, the database before the WAL is reused.
+  ORCH_TRY(
+      connection.run("PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0;"
+                     "PRAGMA cache_size=-64; SELECT count(*) FROM sqlite_schema"));
+  return std::make_unique<Checkpointer>(std::move(connection), std::move(on_failure));
+}
+
+Checkpointer::Checkpointer(Connection connection, OnFailure on_failure)
+    : connection_(std::move(connection)),
+      on_failure_(std::move(on_failure)),
+      thread_([this] { run(); }) {}
+
+Checkpointer::~Checkpointer() {
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+  }
+  work_.notify_one();
+  idle_.notify_one();
+  thread_.join();
+}
+
+void Checkpointer::enter_transaction() {
+  std::unique_lock lock(mutex_);
+  go_on_.wait(lock, [this] { return !squeezing_; });
+  in_transaction_ = true;
+}
+
+void Checkpointer::leave_transaction(int wal_pages) {
+  const std::lock_guard lock(mutex_);
+  in_transaction_ = false;
+  if (wal_pages < moved_pages_) moved_pages_ = 0;  // The WAL started again at its beginning.
+  wal_pages_ = wal_pages;
+  if (is_due()) work_.notify_one();
+  if (squeezing_) idle_.notify_one();
+}
+
+bool Checkpointer::is_due() const { return wal_pages_ - moved_pages_ >= kWakePages; }
+
+Result<Checkpointer::Pass> Checkpointer::move(int mode) {
+  Pass pass;
+  const int code = sqlite3_wal_checkpoint_v2(connection_.raw(), nullptr, mode, &pass.wal_pages,
+                                             &pass.moved_pages);
+  if (code == SQLITE_OK || code == SQLITE_BUSY) return pass;
+  // A full disk harms nothing: the WAL still has it all, and the next pass tries again.
+  if (connection_.is_disk_full(code)) return Pass();
+  return connection_.failure(code, "checkpoint");
+}
+
+void Checkpointer::run() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    work_.wait(lock, [this] { return closed_ || is_due(); });
+    if (closed_) return;
+    lock.unlock();
+    Result<Pass> pass = move(SQLITE_CHECKPOINT_PASSIVE);
+    lock.lock();
+    if (pass.ok() && wal_pages_ >= kSqueezePages && wal_pages_ > pass->moved_pages) {
+      squeezing_ = true;
+      idle_.wait(lock, [this] { return closed_ || !in_transaction_; });
+      lock.unlock();
+      pass = move(SQLITE_CHECKPOINT_RESTART);
+      lock.lock();
+      squeezing_ = false;
+      go_on_.notify_one();
+    }
+    if (!pass) {
+      lock.unlock();
+      on_failure_(std::move(pass).status());
+      return;
+    }
+    if (wal_pages_ < pass->moved_pages) {
+      moved_pages_ = 0;  // The writer has started the WAL again meanwhile.
+    } else if (pass->moved_pages > moved_pages_) {
+      moved_pages_ = pass->moved_pages;
+    } else {
+      moved_pages_ = wal_pages_;  // No progress (a full disk): rest until the WAL has grown more.
+    }
+  }
+}
+
+}  // namespace orch::store

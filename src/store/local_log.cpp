@@ -1,0 +1,122 @@
+// The local maker of Log: a bounded queue and the writer's thread. Group commit happens by itself:
+// while one batch is on its way to disk, the next one gathers.
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+#include "store/log.h"
+
+namespace orch::store {
+
+namespace {
+
+// One batch is one transaction and one answer to all: large enough to share the fsync, small
+// enough that nobody waits long for the others' bytes.
+constexpr size_t kMaxBatchWrites = 1024;
+constexpr size_t kMaxBatchBytes = 8u << 20;
+
+size_t size_of(const Write& write) {
+  return write.key.size() + (write.bytes ? write.bytes->size() : 0);
+}
+
+class LocalLog final : public Log {
+ public:
+  LocalLog(Applier& applier, const Options& options)
+      : applier_(applier),
+        clock_(*options.clock),
+        max_writes_(options.queue_writes),
+        max_bytes_(options.queue_bytes),
+        thread_([this] { run(); }) {}
+  ~LocalLog() override { close(); }
+
+  void propose(Proposal proposal, WhenFull when_full) override {
+    std::unique_lock lock(mutex_);
+    if (when_full == WhenFull::wait) {
+      room_.wait(lock, [this] { return closed_ || has_room(); });
+    }
+    if (closed_ || !has_room()) {
+      const bool closed = closed_;
+      lock.unlock();
+      proposal.done(closed ? service_unavailable("the store is closed")
+                           : too_many_requests("too many writes wait for the store", 1));
+      return;
+    }
+    queued_bytes_ += size_of(proposal.write);
+    queue_.push_back(std::move(proposal));
+    if (queue_.size() == 1) work_.notify_one();
+  }
+
+  void close() override {
+    {
+      const std::lock_guard lock(mutex_);
+      closed_ = true;
+    }
+    work_.notify_one();
+    room_.notify_all();
+    if (thread_.joinable()) thread_.join();
+  }
+
+ private:
+  // Called with the lock held. A single write that is larger than the limit still goes in alone.
+  bool has_room() const {
+    return queue_.size() < max_writes_ && (queue_.empty() || queued_bytes_ < max_bytes_);
+  }
+
+  void run() {
+    for (;;) {
+      std::vector<Proposal> batch;
+      {
+        std::unique_lock lock(mutex_);
+        wait_for_work(lock);
+        if (queue_.empty() && closed_) return;
+        batch = take_batch();
+      }
+      room_.notify_all();
+      if (!batch.empty()) applier_.apply(std::move(batch));
+      const auto due = applier_.flush_at();
+      if (due && *due <= clock_.monotonic()) applier_.flush();
+    }
+  }
+
+  // Until there is a write, the end, or a flush due. Without relaxed writes no timer runs.
+  void wait_for_work(std::unique_lock<std::mutex>& lock) {
+    const auto ready = [this] { return closed_ || !queue_.empty(); };
+    if (const auto due = applier_.flush_at()) {
+      work_.wait_for(lock, *due - clock_.monotonic(), ready);
+    } else {
+      work_.wait(lock, ready);
+    }
+  }
+
+  std::vector<Proposal> take_batch() {
+    std::vector<Proposal> batch;
+    batch.reserve(std::min(queue_.size(), kMaxBatchWrites));
+    size_t bytes = 0;
+    while (!queue_.empty() && batch.size() < kMaxBatchWrites && bytes < kMaxBatchBytes) {
+      bytes += size_of(queue_.front().write);
+      batch.push_back(std::move(queue_.front()));
+      queue_.pop_front();
+    }
+    queued_bytes_ -= bytes;
+    return batch;
+  }
+
+  Applier& applier_;
+  Clock& clock_;
+  const size_t max_writes_, max_bytes_;
+  std::mutex mutex_;
+  std::condition_variable work_, room_;
+  std::deque<Proposal> queue_;
+  size_t queued_bytes_ = 0;
+  bool closed_ = false;
+  std::thread thread_;  // Last: it uses everything above.
+};
+
+}  // namespace
+
+std::unique_ptr<Log> make_local_log(Applier& applier, const Options& options) {
+  return std::make_unique<LocalLog>(applier, options);
+}
+
+}  // namespace orch::store

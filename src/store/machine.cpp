@@ -1,0 +1,291 @@
+#include "store/machine.h"
+
+#include <algorithm>
+#include <mutex>
+#include <shared_mutex>
+
+#include "base/check.h"
+#include "base/log.h"
+
+namespace orch::store {
+
+namespace {
+
+// How many revisions a relaxed write reserves: one fsync in so many, and the gap that a crash
+// leaves at most.
+constexpr int64_t kReservedRevisions = 1000;
+
+std::string quoted(std::string_view key) { return "\"" + std::string(key) + "\""; }
+
+Result<void> check_expected(const Write& write, const RecordPtr& current) {
+  const auto& expected = write.expected_revision;
+  if (expected == 0 && current) return already_exists(quoted(write.key) + " already exists");
+  const bool needs_one = !write.bytes || expected.value_or(0) != 0;
+  if (!current && needs_one) return not_found(quoted(write.key) + " not found");
+  if (expected && current && *expected != current->revision) {
+    return conflict(quoted(write.key) + " is at revision " + std::to_string(current->revision) +
+                    ", not " + std::to_string(*expected));
+  }
+  return {};
+}
+
+Status too_large_version(int64_t wanted, int64_t current) {
+  Status status = gateway_timeout("Too large resource version: " + std::to_string(wanted) +
+                                  ", current: " + std::to_string(current));
+  status.details.causes = {{"ResourceVersionTooLarge", "Too large resource version", ""}};
+  status.details.retry_after_s = 1;
+  return status;
+}
+
+}  // namespace
+
+// What a batch would change, worked out before anything is changed.
+struct Machine::Batch {
+  struct Step {
+    Event event;
+    Durability durability;
+  };
+  std::vector<Step> steps;
+  std::unordered_map<std::string_view, RecordPtr> now;  // Keys changed so far; null: deleted.
+  int64_t revision = 0;
+  int64_t last_row = 0;
+};
+
+Machine::Machine(const Options& options, std::unique_ptr<Table> table, Table::Loaded loaded)
+    : clock_(*options.clock),
+      relaxed_flush_ms_(options.relaxed_flush_ms),
+      history_(options.history_events, options.history_bytes, loaded.revision),
+      revision_(loaded.revision),
+      table_(std::move(table)),
+      last_row_(loaded.last_row),
+      floor_(loaded.revision) {
+  index_.load(std::move(loaded.records));
+}
+
+void Machine::apply(std::vector<Proposal> proposals) {
+  hub_.wait_for_room();
+  Batch batch{.steps = {}, .now = {}, .revision = revision_, .last_row = last_row_};
+  std::vector<Result<Committed>> answers;
+  answers.reserve(proposals.size());
+  for (const Proposal& proposal : proposals) answers.push_back(stage(proposal.write, &batch));
+
+  if (!batch.steps.empty()) {
+    if (const Result<void> saved = save(batch); saved.ok()) {
+      note_unsaved(batch);
+      publish(batch);
+    } else {
+      // Nothing of the batch has happened; what lost against one of its writes hears so, too.
+      for (Result<Committed>& answer : answers) answer = saved.status();
+    }
+  }
+  for (size_t i = 0; i < proposals.size(); ++i) proposals[i].done(std::move(answers[i]));
+}
+
+Result<Committed> Machine::stage(const Write& write, Batch* batch) const {
+  RecordPtr current;
+  if (const auto staged = batch->now.find(write.key); staged != batch->now.end()) {
+    current = staged->second;
+  } else if (const RecordPtr* found = index_.find(write.key)) {
+    current = *found;
+  }
+  ORCH_TRY(check_expected(write, current));
+
+  Event event;
+  event.revision = ++batch->revision;
+  event.previous = current;
+  if (write.bytes) {
+    event.type = EventType::put;
+    event.record =
+        Record::make({.key = write.key,
+                      .bytes = *write.bytes,
+                      .revision_at = write.revision_at,
+                      .create_revision = current ? current->create_revision : event.revision,
+                      .revision = event.revision,
+                      .row = current ? current->row : ++batch->last_row},
+                     write.tags);
+    batch->now.insert_or_assign(write.key, event.record);
+  } else {
+    event.type = EventType::remove;
+    event.record = current->at_deletion(event.revision);
+    batch->now.insert_or_assign(write.key, nullptr);
+  }
+  batch->steps.push_back({event, write.durability});
+  return Committed{event.revision, event.record, event.previous};
+}
+
+std::optional<int64_t> Machine::floor_for(const Batch& batch) const {
+  const Batch::Step& last = batch.steps.back();
+  const bool relaxed = last.durability == Durability::relaxed;
+  // A row that holds the last revision is floor enough.
+  if (last.event.type == EventType::put && !relaxed) return std::nullopt;
+  if (batch.revision <= floor_) return std::nullopt;
+  return batch.revision + (relaxed ? kReservedRevisions : 0);
+}
+
+Result<void> Machine::save(const Batch& batch) {
+  ORCH_TRY(table_->health());
+  std::vector<Table::Change> changes;
+  for (const auto& [event, durability] : batch.steps) {
+    if (durability == Durability::relaxed) continue;
+    const bool put = event.type == EventType::put;
+    changes.push_back({event.record->row, put ? event.record : nullptr});
+  }
+  const std::optional<int64_t> floor = floor_for(batch);
+  if (!changes.empty() || floor) ORCH_TRY(table_->write(changes, floor));
+  floor_ = std::max(floor_, floor.value_or(changes.empty() ? 0 : batch.revision));
+  return {};
+}
+
+void Machine::note_unsaved(const Batch& batch) {
+  for (const auto& [event, durability] : batch.steps) {
+    const bool put = event.type == EventType::put;
+    if (durability == Durability::durable) {
+      unsaved_.erase(event.record->row);
+    } else {
+      unsaved_[event.record->row] = put ? event.record : nullptr;
+    }
+  }
+  if (unsaved_.empty()) {
+    flush_at_.reset();
+  } else if (!flush_at_) {
+    flush_at_ = clock_.monotonic() + std::chrono::milliseconds(relaxed_flush_ms_);
+  }
+}
+
+void Machine::publish(const Batch& batch) {
+  std::vector<Event> events;
+  events.reserve(batch.steps.size());
+  for (const Batch::Step& step : batch.steps) events.push_back(step.event);
+  last_row_ = batch.last_row;
+
+  const std::unique_lock lock(lock_);
+  for (const Event& event : events) {
+    if (event.type == EventType::put) {
+      index_.put(event.record);
+    } else {
+      index_.erase(event.record->key);
+    }
+    history_.append(event);
+  }
+  revision_ = batch.revision;
+  hub_.publish(events, revision_);  // Within the lock: watch() relies on it.
+}
+
+std::optional<MonoTime> Machine::flush_at() const { return flush_at_; }
+
+void Machine::flush() {
+  flush_at_.reset();
+  if (unsaved_.empty()) return;
+  std::vector<Table::Change> changes;
+  changes.reserve(unsaved_.size());
+  for (const auto& [row, record] : unsaved_) changes.push_back({row, record});
+  std::ranges::sort(changes, {}, &Table::Change::row);  // Neighbouring pages together.
+  if (const Result<void> written = table_->write(changes, std::nullopt); written.ok()) {
+    unsaved_.clear();
+    return;
+  } else {
+    log::warning("store", "relaxed writes stay in memory: " + written.status().message);
+  }
+  // A full disk may get room; after any other failure there is no use in trying again.
+  if (table_->health().ok()) {
+    flush_at_ = clock_.monotonic() + std::chrono::milliseconds(relaxed_flush_ms_);
+  }
+}
+
+void Machine::close() {
+  if (!table_) return;
+  flush();
+  if (unsaved_.empty() && floor_ > revision_) {
+    if (const Result<void> written = table_->write({}, revision_); !written.ok()) {
+      log::warning("store", "close: " + written.status().message);
+    }
+  }
+  table_.reset();
+}
+
+RecordPtr Machine::get(std::string_view key) const {
+  const std::shared_lock lock(lock_);
+  const RecordPtr* found = index_.find(key);
+  return found != nullptr ? *found : nullptr;
+}
+
+size_t Machine::count(std::string_view prefix) const {
+  const std::shared_lock lock(lock_);
+  return index_.count(prefix);
+}
+
+int64_t Machine::revision() const {
+  const std::shared_lock lock(lock_);
+  return revision_;
+}
+
+Result<Range> Machine::range(const Query& query) const {
+  const std::shared_lock lock(lock_);
+  if (query.at_revision == 0 || query.at_revision == revision_) return range_now(query);
+  if (query.at_revision > revision_) return too_large_version(query.at_revision, revision_);
+  if (query.at_revision < history_.floor()) {
+    return expired("the state at revision " + std::to_string(query.at_revision) +
+                   " is forgotten (" + std::to_string(history_.floor()) + ")");
+  }
+  return range_then(query);
+}
+
+Range Machine::range_now(const Query& query) const {
+  Range range;
+  range.revision = revision_;
+  Index::Walk walk = query.start_after < query.prefix ? index_.from(query.prefix)
+                                                      : index_.after(query.start_after);
+  size_t left = index_.count(query.prefix, query.start_after);
+  const size_t take = query.limit == 0 ? left : std::min(left, query.limit);
+  range.records.reserve(take);
+  for (size_t i = 0; i < take; ++i, walk.next()) range.records.push_back(*walk.peek());
+  range.remaining = left - take;
+  range.more = range.remaining > 0;
+  return range;
+}
+
+// The state now, with what has changed since taken back while walking.
+Range Machine::range_then(const Query& query) const {
+  const auto undo = history_.undo(query, query.at_revision);
+  Range range;
+  range.revision = query.at_revision;
+  Index::Walk walk = query.start_after < query.prefix ? index_.from(query.prefix)
+                                                      : index_.after(query.start_after);
+  size_t left = index_.count(query.prefix, query.start_after);
+  auto then = undo.begin();
+  while (query.limit == 0 || range.records.size() < query.limit) {
+    const RecordPtr* now = left > 0 ? walk.peek() : nullptr;
+    if (now == nullptr && then == undo.end()) break;
+    const bool is_now = now != nullptr && (then == undo.end() || (*now)->key <= then->first);
+    const bool is_then = then != undo.end() && (now == nullptr || then->first <= (*now)->key);
+    const RecordPtr& record = is_then ? then->second : *now;
+    if (record) range.records.push_back(record);
+    if (is_then) ++then;
+    if (is_now) {
+      walk.next();
+      --left;
+    }
+  }
+  // What remains was there then: what is there now, less what came, plus what went since.
+  range.remaining = left;
+  for (; then != undo.end(); ++then) {
+    if (index_.find(then->first) != nullptr) --range.remaining;
+    if (then->second) ++range.remaining;
+  }
+  range.more = range.remaining > 0;
+  return range;
+}
+
+Result<std::unique_ptr<Watch>> Machine::watch(std::string_view prefix, int64_t from_revision,
+                                              Sink sink) {
+  // No publish() comes between the look at the history and joining the hub.
+  const std::shared_lock lock(lock_);
+  if (from_revision < history_.floor()) {
+    return expired("too old resource version: " + std::to_string(from_revision) + " (" +
+                   std::to_string(history_.floor()) + ")");
+  }
+  return hub_.add(prefix, from_revision, std::max(from_revision, revision_),
+                  history_.since(from_revision, prefix), std::move(sink));
+}
+
+}  // namespace orch::store

@@ -1,0 +1,71 @@
+// Machine: the state and how a batch of writes changes it. The log's thread applies; any thread
+// reads. What it holds: the index (now), the history (lately), the table (on disk), the hub (who
+// wants to know).
+//
+// Relaxed writes change memory at once and are noted as unsaved rows, which flush() puts on disk in
+// one transaction. Since their revisions have been handed out, a crash must not hand them out
+// again: the table's revision floor is kept ahead of them, a block at a time.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "store/history.h"
+#include "store/index.h"
+#include "store/log.h"
+#include "store/rw_lock.h"
+#include "store/table.h"
+#include "store/watch_hub.h"
+
+namespace orch::store {
+
+class Machine final : public Applier {
+ public:
+  Machine(const Options& options, std::unique_ptr<Table> table, Table::Loaded loaded);
+
+  // The log's thread.
+  void apply(std::vector<Proposal> batch) override;
+  std::optional<MonoTime> flush_at() const override;
+  void flush() override;
+  // After the log has ended: writes what is unsaved, gives back the reserved revisions, closes the
+  // file. Reads go on. Idempotent.
+  void close();
+
+  // As in Store.
+  RecordPtr get(std::string_view key) const;
+  Result<Range> range(const Query& query) const;
+  size_t count(std::string_view prefix) const;
+  int64_t revision() const;
+  Result<std::unique_ptr<Watch>> watch(std::string_view prefix, int64_t from_revision, Sink sink);
+
+ private:
+  struct Batch;
+  Result<Committed> stage(const Write& write, Batch* batch) const;
+  std::optional<int64_t> floor_for(const Batch& batch) const;
+  Result<void> save(const Batch& batch);
+  void note_unsaved(const Batch& batch);
+  void publish(const Batch& batch);
+  Range range_now(const Query& query) const;
+  Range range_then(const Query& query) const;
+
+  Clock& clock_;
+  const int64_t relaxed_flush_ms_;
+
+  mutable RwLock lock_;  // Over these three. The log's thread alone writes, so it reads without.
+  Index index_;
+  History history_;
+  int64_t revision_;
+
+  WatchHub hub_;
+
+  // The log's thread alone.
+  std::unique_ptr<Table> table_;  // Null when closed.
+  int64_t last_row_;
+  int64_t floor_;  // A start from the disk as it is now would continue above it.
+  std::unordered_map<int64_t, RecordPtr> unsaved_;  // By row; null where the row is to be removed.
+  std::optional<MonoTime> flush_at_;
+};
+
+}  // namespace orch::store

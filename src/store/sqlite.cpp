@@ -1,0 +1,50 @@
+#include "store/sqlite.h"
+
+#include <cerrno>
+#include <cstring>
+
+namespace orch::store {
+
+Result<Connection> Connection::open(const std::string& path, const std::string& vfs) {
+  sqlite3* raw = nullptr;
+  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+  const int code = sqlite3_open_v2(path.c_str(), &raw, flags, vfs.empty() ? nullptr : vfs.c_str());
+  Connection connection(raw, path);  // SQLite wants it closed after a failure, too.
+  if (code != SQLITE_OK) return connection.failure(code, "open");
+  sqlite3_extended_result_codes(raw, 1);
+  return connection;
+}
+
+Result<void> Connection::run(const char* sql) {
+  const int code = sqlite3_exec(raw(), sql, nullptr, nullptr, nullptr);
+  if (code != SQLITE_OK) return failure(code, sql);
+  return {};
+}
+
+Result<Statement> Connection::prepare(const char* sql) {
+  sqlite3_stmt* statement = nullptr;
+  const int code =
+      sqlite3_prepare_v3(raw(), sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+  if (code != SQLITE_OK) return failure(code, sql);
+  return Statement(statement);
+}
+
+Status Connection::failure(int code, std::string_view what) const {
+  std::string message = path_ + ": " + std::string(what) + ": " + sqlite3_errstr(code);
+  if (connection_ != nullptr) {
+    message += std::string(" (") + sqlite3_errmsg(connection_.get()) + ")";
+    const int error_number = sqlite3_system_errno(connection_.get());
+    if (error_number != 0) message += std::string(": ") + std::strerror(error_number);
+  }
+  return service_unavailable(std::move(message));
+}
+
+bool Connection::is_disk_full(int code) const {
+  if ((code & 0xff) == SQLITE_FULL) return true;
+  // Not IOERR_FSYNC: what had been written before is lost, whatever the reason.
+  const bool writing = code == SQLITE_IOERR_WRITE || code == SQLITE_IOERR_SHMSIZE;
+  const int error_number = sqlite3_system_errno(connection_.get());
+  return writing && (error_number == ENOSPC || error_number == EDQUOT);
+}
+
+}  // namespace orch::store

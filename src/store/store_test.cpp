@@ -1,0 +1,434 @@
+// The store's contract, by real use on a real folder: what writes promise, what readers and
+// watchers see, what is there again after a restart.
+#include "store/store.h"
+
+#include <catch2/catch_test_macros.hpp>
+#include <condition_variable>
+#include <mutex>
+
+#include "store/test_folder.h"
+
+namespace orch::store {
+namespace {
+
+constexpr std::string_view kHead = R"({"metadata":{"resourceVersion":")";
+
+std::string body(std::string_view text) {
+  return std::string(kHead) + R"("},"data":")" + std::string(text) + R"("})";
+}
+
+Write put(std::string key, std::string_view text = "x",
+          std::optional<int64_t> expected = std::nullopt) {
+  Write write;
+  write.key = std::move(key);
+  write.bytes = body(text);
+  write.revision_at = kHead.size();
+  write.expected_revision = expected;
+  return write;
+}
+
+Write remove(std::string key, std::optional<int64_t> expected = std::nullopt) {
+  Write write;
+  write.key = std::move(key);
+  write.expected_revision = expected;
+  return write;
+}
+
+Write relaxed(Write write) {
+  write.durability = Durability::relaxed;
+  return write;
+}
+
+Tags tag_by_key(std::string_view key, std::string_view) {
+  return {.uid = "uid of " + std::string(key), .labels = {}, .fields = {}, .owners = {}};
+}
+
+std::unique_ptr<Store> open_store(Options options) {
+  auto store = Store::open(std::move(options), tag_by_key);
+  if (!store) FAIL(store.status().message);
+  return *std::move(store);
+}
+
+std::unique_ptr<Store> open_store(const TestFolder& folder) {
+  Options options;
+  options.directory = folder.path();
+  return open_store(options);
+}
+
+Committed must(Result<Committed> result) {
+  if (!result) FAIL(result.status().message);
+  return *std::move(result);
+}
+
+std::vector<std::string> keys_of(const Range& range) {
+  std::vector<std::string> keys;
+  for (const RecordPtr& record : range.records) keys.emplace_back(record->key);
+  return keys;
+}
+
+// A sink that remembers, and a way to wait for what it is told.
+class Told {
+ public:
+  Sink sink() {
+    return [this](std::span<const Event> events) {
+      const std::lock_guard lock(mutex_);
+      events_.insert(events_.end(), events.begin(), events.end());
+      changed_.notify_all();
+    };
+  }
+  std::vector<Event> wait_for(size_t count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return events_.size() >= count; });
+    return events_;
+  }
+  size_t count() {
+    const std::lock_guard lock(mutex_);
+    return events_.size();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<Event> events_;
+};
+
+using Keys = std::vector<std::string>;
+
+TEST_CASE("a write is born with a revision in its bytes, and is read back") {
+  TestFolder folder;
+  auto store = open_store(folder);
+  REQUIRE(store->revision() == 1);
+  REQUIRE(store->get("/pods/default/web") == nullptr);
+
+  const Committed first = must(store->commit(put("/pods/default/web", "one", 0)));
+  REQUIRE(first.revision == 2);
+  REQUIRE(first.previous == nullptr);
+  const RecordPtr read = store->get("/pods/default/web");
+  REQUIRE(read == first.record);
+  REQUIRE(read->bytes == R"({"metadata":{"resourceVersion":"2"},"data":"one"})");
+  REQUIRE(read->bytes.substr(read->revision_at, read->revision_len) == "2");
+  REQUIRE(read->create_revision == 2);
+
+  const Committed second = must(store->commit(put("/pods/default/web", "two", 2)));
+  REQUIRE(second.revision == 3);
+  REQUIRE(second.previous == read);
+  REQUIRE(second.record->create_revision == 2);
+  REQUIRE(store->revision() == 3);
+
+  const Committed gone = must(store->commit(remove("/pods/default/web", 3)));
+  REQUIRE(gone.revision == 4);
+  REQUIRE(gone.record->bytes == R"({"metadata":{"resourceVersion":"4"},"data":"two"})");
+  REQUIRE(gone.previous == second.record);
+  REQUIRE(store->get("/pods/default/web") == nullptr);
+}
+
+TEST_CASE("a lost race says how it was lost, and takes no revision") {
+  TestFolder folder;
+  auto store = open_store(folder);
+  must(store->commit(put("/a/1")));
+  REQUIRE(store->commit(put("/a/1", "x", 0)).status().already_exists());
+  REQUIRE(store->commit(put("/a/1", "x", 1)).status().conflict());
+  REQUIRE(store->commit(put("/a/2", "x", 2)).status().not_found());
+  REQUIRE(store->commit(remove("/a/2")).status().not_found());
+  REQUIRE(store->commit(remove("/a/1", 7)).status().conflict());
+  REQUIRE(store->revision() == 2);
+}
+
+TEST_CASE("what can't be a write is refused at once") {
+  TestFolder folder;
+  auto store = open_store(folder);
+  REQUIRE(store->commit(put("no-slash")).status().code == 400);
+  REQUIRE(store->commit(put("/a/")).status().code == 400);
+  REQUIRE(store->commit(put("/" + std::string(kMaxKeyBytes, 'k'))).status().code == 400);
+  REQUIRE(store->commit(put("/a/1", std::string(kMaxRecordBytes, 'b'))).status().code == 413);
+  Write outside = put("/a/1");
+  outside.revision_at = 1'000'000;
+  REQUIRE(store->commit(outside).status().code == 400);
+}
+
+TEST_CASE("tags are kept beside the bytes") {
+  TestFolder folder;
+  auto store = open_store(folder);
+  Write write = put("/pods/default/web");
+  write.tags = {.uid = "u-1",
+                .labels = {{"app", "web"}, {"long", std::string(300, 'v')}, {"tier", ""}},
+                .fields = {{"spec.nodeName", "node-1"}},
+                .owners = {"u-0", "u-9"}};
+  const PackedTags& tags = must(store->commit(write)).record->tags;
+  REQUIRE(tags.uid() == "u-1");
+  REQUIRE(tags.label("app") == "web");
+  REQUIRE(tags.label("long")->size() == 300);
+  REQUIRE(tags.label("tier") == "");
+  REQUIRE(tags.label("ap") == std::nullopt);
+  REQUIRE(tags.label("spec.nodeName") == std::nullopt);
+  REQUIRE(tags.field("spec.nodeName") == "node-1");
+  REQUIRE(tags.owned_by("u-9"));
+  REQUIRE_FALSE(tags.owned_by("u-1"));
+  REQUIRE(tags.labels().size() == 3);
+  REQUIRE(tags.owners() == std::vector<std::string_view>{"u-0", "u-9"});
+}
+
+TEST_CASE("ranges: prefixes, pages, and what remains") {
+  TestFolder folder;
+  auto store = open_store(folder);
+  for (const char* key :
+       {"/pods/b/1", "/pods/a/2", "/pods/a/1", "/pod/x", "/podsy/z", "/pods/a/10"}) {
+    must(store->commit(put(key)));
+  }
+  REQUIRE(keys_of(*store->range({.prefix = "/pods/"})) ==
+          Keys{"/pods/a/1", "/pods/a/10", "/pods/a/2", "/pods/b/1"});
+  REQUIRE(keys_of(*store->range({.prefix = "/pods/a/1"})) == Keys{"/pods/a/1"});
+  REQUIRE(keys_of(*store->range({.prefix = "/none/"})).empty());
+  REQUIRE(store->count("") == 6);
+  REQUIRE(store->count("/pods/") == 4);
+  REQUIRE(store->count("/pods/a/") == 3);
+  REQUIRE(store->count("/pods/a/1") == 1);
+
+  const Range page = *store->range({.prefix = "/pods/", .limit = 3});
+  REQUIRE(keys_of(page) == Keys{"/pods/a/1", "/pods/a/10", "/pods/a/2"});
+  REQUIRE(page.more);
+  REQUIRE(page.remaining == 1);
+  REQUIRE(page.revision == 7);
+  const Range rest = *store->range({.prefix = "/pods/", .start_after = "/pods/a/2", .limit = 3});
+  REQUIRE(keys_of(rest) == Keys{"/pods/b/1"});
+  REQUIRE_FALSE(rest.more);
+  REQUIRE(rest.remaining == 0);
+}
+
+TEST_CASE("an older state is read page by page while the world moves on") {
+  TestFolder folder;
+  auto store = open_store(folder);
+  for (int i = 0; i < 6; ++i) must(store->commit(put("/a/" + std::to_string(i), "old")));
+  const Range first = *store->range({.prefix = "/a/", .limit = 2});
+  REQUIRE(first.revision == 7);
+  REQUIRE(first.remaining == 4);
+
+  must(store->commit(remove("/a/3")));
+  must(store->commit(put("/a/2", "new")));
+  must(store->commit(put("/a/25", "new")));
+  must(store->commit(put("/a/9", "new")));
+  must(store->commit(put("/a/3", "again")));
+  must(store->commit(remove("/a/5")));
+
+  const Range second = *store->range(
+      {.prefix = "/a/", .start_after = "/a/1", .limit = 2, .at_revision = first.revision});
+  REQUIRE(keys_of(second) == Keys{"/a/2", "/a/3"});
+  REQUIRE(second.records[0]->bytes.find("old") != std::string_view::npos);
+  REQUIRE(second.records[1]->bytes.find("old") != std::string_view::npos);
+  REQUIRE(second.remaining == 2);
+  REQUIRE(second.revision == 7);
+  const Range third =
+      *store->range({.prefix = "/a/", .start_after = "/a/3", .at_revision = first.revision});
+  REQUIRE(keys_of(third) == Keys{"/a/4", "/a/5"});
+  REQUIRE_FALSE(third.more);
+
+  const Status future = store->range({.prefix = "/a/", .at_revision = 99}).status();
+  REQUIRE(future.code == 504);
+  REQUIRE(future.details.causes.at(0).reason == "ResourceVersionTooLarge");
+}
+
+TEST_CASE("the history is bounded, and what it forgot is Expired") {
+  TestFolder folder;
+  Options options;
+  options.directory = folder.path();
+  options.history_events = 3;
+  auto store = open_store(options);
+  for (int i = 0; i < 5; ++i) must(store->commit(put("/a/1")));  // Revisions 2..6, floor 3.
+  Told told;
+  const Status old = store->watch("/a/", 2, told.sink()).status();
+  REQUIRE(old.gone());
+  REQUIRE(old.message == "too old resource version: 2 (3)");
+  REQUIRE(store->range({.prefix = "/a/", .at_revision = 2}).status().gone());
+  REQUIRE(store->range({.prefix = "/a/", .at_revision = 3})->records.at(0)->revision == 3);
+  const auto watch = store->watch("/a/", 3, told.sink());
+  REQUIRE(watch.ok());
+  REQUIRE(told.wait_for(3).front().revision == 4);
+}
+
+TEST_CASE("a watch tells the missed and the coming events once, in order, and no others") {
+  TestFolder folder;
+  auto store = open_store(folder);
+  must(store->commit(put("/a/1", "one")));
+  must(store->commit(put("/b/1")));
+  must(store->commit(put("/a/1", "two")));
+  Told all, folder_a, one_key, future;
+  const auto w1 = store->watch("", 1, all.sink());
+  const auto w2 = store->watch("/a/", 2, folder_a.sink());
+  const auto w3 = store->watch("/a/1", 4, one_key.sink());
+  const auto w4 = store->watch("/a/", 6, future.sink());
+  must(store->commit(put("/a/10", "three")));  // 5
+  must(store->commit(remove("/a/1")));         // 6
+  must(store->commit(put("/a/1", "back")));    // 7
+
+  std::vector<int64_t> revisions;
+  for (const Event& event : all.wait_for(6)) revisions.push_back(event.revision);
+  REQUIRE(revisions == std::vector<int64_t>{2, 3, 4, 5, 6, 7});
+  const auto a = folder_a.wait_for(4);
+  REQUIRE(a[0].revision == 4);
+  REQUIRE(a[0].previous->revision == 2);
+  REQUIRE(a[1].previous == nullptr);
+  REQUIRE(a[2].type == EventType::remove);
+  REQUIRE(a[2].record->bytes.find(R"("resourceVersion":"6")") != std::string_view::npos);
+  REQUIRE(a[2].previous->revision == 4);
+  const auto one = one_key.wait_for(2);
+  REQUIRE(one[0].revision == 6);
+  REQUIRE(one[1].revision == 7);
+  REQUIRE(future.wait_for(1)[0].revision == 7);
+  REQUIRE(folder_a.count() == 4);
+  REQUIRE(one_key.count() == 2);
+}
+
+TEST_CASE("a quiet watch still knows how far it is") {
+  TestFolder folder;
+  auto store = open_store(folder);
+  Told quiet, busy;
+  const auto quiet_watch = *store->watch("/quiet/", 1, quiet.sink());
+  const auto busy_watch = *store->watch("/a/", 1, busy.sink());
+  must(store->commit(put("/a/1")));
+  must(store->commit(put("/a/2")));
+  busy.wait_for(2);
+  must(store->commit(put("/a/3")));  // Its turn comes after the one before has ended.
+  busy.wait_for(3);
+  REQUIRE(quiet_watch->delivered_revision() >= 3);
+  REQUIRE(quiet.count() == 0);
+}
+
+TEST_CASE("a watch can end itself in its sink, and is silent after its end") {
+  TestFolder folder;
+  auto store = open_store(folder);
+  std::unique_ptr<Watch> self;
+  int calls = 0;
+  self = *store->watch("/a/", 1, [&](std::span<const Event>) {
+    ++calls;
+    self.reset();
+  });
+  Told after;
+  const auto other = store->watch("/a/", 1, after.sink());
+  must(store->commit(put("/a/1")));
+  must(store->commit(put("/a/2")));
+  after.wait_for(2);
+  REQUIRE(calls == 1);
+
+  Told ended;
+  auto watch = *store->watch("/a/", 3, ended.sink());
+  watch.reset();
+  must(store->commit(put("/a/3")));
+  after.wait_for(3);
+  REQUIRE(ended.count() == 0);
+}
+
+TEST_CASE("a watch may outlive its store") {
+  TestFolder folder;
+  auto store = open_store(folder);
+  Told told;
+  const auto watch = *store->watch("/a/", 1, told.sink());
+  store.reset();
+  REQUIRE(watch->delivered_revision() == 1);
+}
+
+TEST_CASE("everything is there again after a restart, and revisions go on") {
+  TestFolder folder;
+  {
+    auto store = open_store(folder);
+    must(store->commit(put("/a/1", "one")));
+    must(store->commit(put("/a/2", "two")));
+    must(store->commit(put("/a/1", "three")));
+    must(store->commit(remove("/a/2")));  // 5: no row holds it.
+  }
+  auto store = open_store(folder);
+  REQUIRE(store->revision() == 5);
+  REQUIRE(store->count("") == 1);
+  const RecordPtr record = store->get("/a/1");
+  REQUIRE(record->bytes == R"({"metadata":{"resourceVersion":"4"},"data":"three"})");
+  REQUIRE(record->create_revision == 2);
+  REQUIRE(record->tags.uid() == "uid of /a/1");
+  REQUIRE(must(store->commit(put("/a/2", "x", 0))).revision == 6);
+  Told told;
+  REQUIRE(store->watch("", 4, told.sink()).status().gone());
+  REQUIRE(store->watch("", 5, told.sink()).ok());
+}
+
+TEST_CASE("relaxed writes are visible at once and on disk after a clean close") {
+  TestFolder folder;
+  {
+    auto store = open_store(folder);
+    must(store->commit(relaxed(put("/lease/a", "one"))));
+    must(store->commit(relaxed(put("/lease/a", "two", 2))));
+    must(store->commit(relaxed(put("/lease/b"))));
+    must(store->commit(relaxed(remove("/lease/b"))));
+    must(store->commit(put("/pods/1")));
+    must(store->commit(relaxed(put("/pods/1", "later"))));
+    REQUIRE(store->get("/lease/a")->revision == 3);
+  }
+  auto store = open_store(folder);
+  REQUIRE(store->revision() == 7);  // No gap after a clean close.
+  REQUIRE(store->count("") == 2);
+  REQUIRE(store->get("/lease/a")->revision == 3);
+  REQUIRE(store->get("/pods/1")->revision == 7);
+}
+
+TEST_CASE("a closed store refuses writes and goes on reading") {
+  TestFolder folder;
+  auto store = open_store(folder);
+  must(store->commit(put("/a/1")));
+  store->close();
+  store->close();
+  REQUIRE(store->commit(put("/a/2")).status().code == 503);
+  REQUIRE(store->get("/a/1") != nullptr);
+  REQUIRE(store->range({.prefix = ""})->records.size() == 1);
+}
+
+TEST_CASE("one process at a time") {
+  TestFolder folder;
+  auto store = open_store(folder);
+  Options options;
+  options.directory = folder.path();
+  const auto second = Store::open(options, tag_by_key);
+  REQUIRE_FALSE(second.ok());
+  REQUIRE(second.status().message.find(folder.path()) != std::string::npos);
+  store.reset();
+  REQUIRE(Store::open(options, tag_by_key).ok());
+}
+
+TEST_CASE("a full queue refuses at once") {
+  TestFolder folder;
+  Options options;
+  options.directory = folder.path();
+  options.queue_writes = 2;
+  auto store = open_store(options);
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool held = false, released = false;
+  int answers = 0;
+  const auto signal = [&](bool* what) {
+    const std::lock_guard lock(mutex);
+    *what = true;
+    changed.notify_all();
+  };
+  // The first answer holds the writer's thread, so that the queue fills. (Only a test may.)
+  store->commit(put("/a/0"), [&](Result<Committed>) {
+    signal(&held);
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return released; });
+  });
+  {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return held; });
+  }
+  const auto count = [&](Result<Committed> result) {
+    REQUIRE(result.ok());
+    const std::lock_guard lock(mutex);
+    ++answers;
+  };
+  store->commit(put("/a/1"), count);
+  store->commit(put("/a/2"), count);
+  int code = 0;
+  store->commit(put("/a/3"), [&](Result<Committed> result) { code = result.status().code; });
+  REQUIRE(code == 429);
+  signal(&released);
+  store->close();
+  REQUIRE(answers == 2);
+}
+
+}  // namespace
+}  // namespace orch::store

@@ -1,0 +1,260 @@
+#include "store/table.h"
+
+#include <endian.h>
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "base/files.h"
+#include "base/log.h"
+
+namespace orch::store {
+
+namespace {
+
+constexpr int64_t kFormat = 1;  // PRAGMA user_version.
+
+// page_size only counts for a new file. SECURE_DELETE is Debian's default; FAST keeps deleted
+// Secrets from lying around where that costs no extra write.
+constexpr const char* kSettings =
+    "PRAGMA page_size=4096;"
+    "PRAGMA journal_mode=WAL;"
+    "PRAGMA synchronous=FULL;"
+    "PRAGMA wal_autocheckpoint=0;"
+    "PRAGMA journal_size_limit=33554432;"
+    "PRAGMA cache_size=-4096;"
+    "PRAGMA temp_store=MEMORY;"
+    "PRAGMA secure_delete=FAST;";
+
+// meta has one row: the revision that is not to be handed out again, nor any below.
+constexpr const char* kSchema =
+    "BEGIN IMMEDIATE;"
+    "CREATE TABLE IF NOT EXISTS o(id INTEGER PRIMARY KEY, revision INTEGER NOT NULL,"
+    " create_revision INTEGER NOT NULL, revision_at INTEGER NOT NULL, checksum INTEGER NOT NULL,"
+    " key TEXT NOT NULL, bytes BLOB NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS meta(id INTEGER PRIMARY KEY CHECK(id = 1),"
+    " revision INTEGER NOT NULL);"
+    "INSERT OR IGNORE INTO meta VALUES(1, 1);"
+    "PRAGMA user_version=1;"
+    "COMMIT;";
+
+// A checksum against damage on disk, not against malice: 8 bytes a step, each spread by a
+// multiplication with an odd constant and a shift, as in splitmix64.
+class Checksum {
+ public:
+  void add(uint64_t word) {
+    state_ = (state_ ^ word) * 0x9e3779b97f4a7c15u;
+    state_ ^= state_ >> 32;
+  }
+  void add(std::string_view bytes) {
+    add(bytes.size());
+    for (; bytes.size() >= 8; bytes.remove_prefix(8)) add(word_of(bytes.substr(0, 8)));
+    if (!bytes.empty()) add(word_of(bytes));
+  }
+  int64_t value() const { return static_cast<int64_t>(state_); }
+
+ private:
+  static uint64_t word_of(std::string_view bytes) {
+    uint64_t word = 0;
+    std::memcpy(&word, bytes.data(), bytes.size());
+    return le64toh(word);
+  }
+  uint64_t state_ = 0;
+};
+
+int64_t checksum_of(int64_t id, int64_t revision, int64_t create_revision, int64_t revision_at,
+                    std::string_view key, std::string_view bytes) {
+  Checksum sum;
+  sum.add(static_cast<uint64_t>(id));
+  sum.add(static_cast<uint64_t>(revision));
+  sum.add(static_cast<uint64_t>(create_revision));
+  sum.add(static_cast<uint64_t>(revision_at));
+  sum.add(key);
+  sum.add(bytes);
+  return sum.value();
+}
+
+std::string file_in(const std::string& directory) { return directory + "/orch.db"; }
+
+Result<UniqueFd> lock_directory(const std::string& directory) {
+  const std::string path = directory + "/lock";
+  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!fd) return system_error("open " + path, errno);
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return fd;
+  if (errno != EWOULDBLOCK) return system_error("lock " + path, errno);
+  return service_unavailable("the store in " + directory +
+                             " is open in another process (it holds " + path +
+                             "): stop that one first");
+}
+
+}  // namespace
+
+Table::Table(std::string directory, UniqueFd lock, Connection connection)
+    : directory_(std::move(directory)),
+      lock_(std::move(lock)),
+      connection_(std::move(connection)) {}
+
+Result<std::unique_ptr<Table>> Table::open(const std::string& directory, const std::string& vfs) {
+  ORCH_TRY(make_dirs(directory, 0700));
+  UniqueFd lock = ORCH_TRY(lock_directory(directory));
+  Connection connection = ORCH_TRY(Connection::open(file_in(directory), vfs));
+  std::unique_ptr<Table> table(new Table(directory, std::move(lock), std::move(connection)));
+  ORCH_TRY(table->prepare());
+  Table* const self = table.get();
+  table->checkpointer_ = ORCH_TRY(Checkpointer::start(
+      file_in(directory), vfs, [self](Status failure) { self->latch(std::move(failure)); }));
+  return table;
+}
+
+Result<void> Table::prepare() {
+  ORCH_TRY(connection_.run(kSettings));
+  int64_t format = 0;
+  {
+    Statement version = ORCH_TRY(connection_.prepare("PRAGMA user_version"));
+    const int code = version.step();
+    if (code != SQLITE_ROW) return connection_.failure(code, "read the format");
+    format = version.integer(0);
+  }
+  if (format == 0) {
+    ORCH_TRY(connection_.run(kSchema));
+  } else if (format != kFormat) {
+    return internal_error(file_in(directory_) + " has format " + std::to_string(format) +
+                          ", this program knows " + std::to_string(kFormat) +
+                          ": a newer orch wrote it");
+  }
+  begin_ = ORCH_TRY(connection_.prepare("BEGIN IMMEDIATE"));
+  commit_ = ORCH_TRY(connection_.prepare("COMMIT"));
+  rollback_ = ORCH_TRY(connection_.prepare("ROLLBACK"));
+  put_ = ORCH_TRY(connection_.prepare("INSERT OR REPLACE INTO o VALUES(?,?,?,?,?,?,?)"));
+  erase_ = ORCH_TRY(connection_.prepare("DELETE FROM o WHERE id=?"));
+  set_floor_ = ORCH_TRY(connection_.prepare("UPDATE meta SET revision=? WHERE id=1"));
+  const auto on_commit = [](void* self, sqlite3*, const char*, int wal_pages) {
+    static_cast<Table*>(self)->wal_pages_ = wal_pages;
+    return SQLITE_OK;
+  };
+  sqlite3_wal_hook(connection_.raw(), on_commit, this);
+  return {};
+}
+
+Result<Table::Loaded> Table::load(const Store::Tagger& tagger) {
+  Loaded loaded;
+  {
+    Statement floor = ORCH_TRY(connection_.prepare("SELECT revision FROM meta"));
+    const int code = floor.step();
+    if (code != SQLITE_ROW) return connection_.failure(code, "read the revision");
+    loaded.revision = floor.integer(0);
+  }
+  Statement row = ORCH_TRY(connection_.prepare("SELECT * FROM o"));
+  int code = 0;
+  while ((code = row.step()) == SQLITE_ROW) {
+    RecordPtr record = ORCH_TRY(load_row(row, tagger));
+    loaded.revision = std::max(loaded.revision, record->revision);
+    loaded.last_row = std::max(loaded.last_row, record->row);
+    loaded.records.push_back(std::move(record));
+  }
+  if (code != SQLITE_DONE) return connection_.failure(code, "read");
+  row.reset();
+  sqlite3_db_release_memory(connection_.raw());
+
+  const auto key_of = [](const RecordPtr& record) { return record->key; };
+  std::ranges::sort(loaded.records, {}, key_of);
+  const auto twin = std::ranges::adjacent_find(loaded.records, {}, key_of);
+  if (twin != loaded.records.end()) {
+    return internal_error(file_in(directory_) + " is damaged: two rows for " +
+                          std::string((*twin)->key));
+  }
+  return loaded;
+}
+
+Result<RecordPtr> Table::load_row(Statement& row, const Store::Tagger& tagger) {
+  const int64_t id = row.integer(0), revision = row.integer(1), create_revision = row.integer(2);
+  const int64_t revision_at = row.integer(3), checksum = row.integer(4);
+  const std::string_view key = row.bytes(5), bytes = row.bytes(6);
+
+  const std::string digits = std::to_string(revision);
+  const bool sound =
+      checksum == checksum_of(id, revision, create_revision, revision_at, key, bytes) &&
+      revision_at >= 0 && static_cast<size_t>(revision_at) + digits.size() <= bytes.size();
+  if (!sound) {
+    return internal_error(file_in(directory_) + " is damaged: row " + std::to_string(id) +
+                          ", key " + std::string(key) + ", fails its checksum");
+  }
+  std::string without_digits(bytes);
+  without_digits.erase(static_cast<size_t>(revision_at), digits.size());
+  return Record::make({.key = key,
+                       .bytes = without_digits,
+                       .revision_at = static_cast<uint32_t>(revision_at),
+                       .create_revision = create_revision,
+                       .revision = revision,
+                       .row = id},
+                      tagger(key, bytes));
+}
+
+Result<void> Table::write(std::span<const Change> changes, std::optional<int64_t> revision_floor) {
+  ORCH_TRY(health());
+  checkpointer_->enter_transaction();
+  const int code = write_all(changes, revision_floor);
+  std::optional<Status> failure;
+  bool full = false;
+  if (code != SQLITE_DONE) {
+    full = connection_.is_disk_full(code);
+    failure = connection_.failure(code, "write");
+    if (sqlite3_get_autocommit(connection_.raw()) == 0) rollback_->run();
+  }
+  checkpointer_->leave_transaction(wal_pages_);
+  if (!failure) return {};
+  if (full) {
+    return service_unavailable("no space left for the store in " + directory_ +
+                               ": nothing was written (" + failure->message + ")");
+  }
+  latch(*failure);
+  return *std::move(failure);
+}
+
+int Table::write_all(std::span<const Change> changes, std::optional<int64_t> revision_floor) {
+  int code = begin_->run();
+  for (const Change& change : changes) {
+    if (code != SQLITE_DONE) return code;
+    if (change.record) {
+      code = write_row(*change.record);
+    } else {
+      erase_->bind(1, change.row);
+      code = erase_->run();
+    }
+  }
+  if (code == SQLITE_DONE && revision_floor) {
+    set_floor_->bind(1, *revision_floor);
+    code = set_floor_->run();
+  }
+  return code == SQLITE_DONE ? commit_->run() : code;
+}
+
+int Table::write_row(const Record& record) {
+  put_->bind(1, record.row);
+  put_->bind(2, record.revision);
+  put_->bind(3, record.create_revision);
+  put_->bind(4, record.revision_at);
+  put_->bind(5, checksum_of(record.row, record.revision, record.create_revision, record.revision_at,
+                            record.key, record.bytes));
+  put_->bind_text(6, record.key);
+  put_->bind_blob(7, record.bytes);
+  return put_->run();
+}
+
+Result<void> Table::health() const {
+  const std::lock_guard lock(health_mutex_);
+  if (failure_) return *failure_;
+  return {};
+}
+
+void Table::latch(Status failure) {
+  failure = std::move(failure).in("the store refuses writes until orch is restarted");
+  log::error("store", failure.message);
+  const std::lock_guard lock(health_mutex_);
+  if (!failure_) failure_ = std::move(failure);
+}
+
+}  // namespace orch::store

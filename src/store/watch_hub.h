@@ -1,0 +1,54 @@
+// WatchHub: one thread that carries committed events to who watches. Watchers that ask for the
+// same prefix share one channel; an event looks up the few prefixes that its key can match
+// ("", "/pods/", "/pods/default/", the key), so a thousand watchers of other things cost nothing,
+// and the watchers of one channel are given the same events, copied once.
+//
+// A slow sink would hold up all others, so a sink may not block (store.h). Should the hub fall
+// behind all the same, the writer waits for it: memory stays bounded.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "store/store.h"
+
+namespace orch::store {
+
+// Who watches what. Outlives the hub as long as a Watch lives.
+struct Channels;
+
+class WatchHub {
+ public:
+  WatchHub();
+  ~WatchHub();  // Ends the thread; what was not delivered yet is dropped.
+
+  // From the writer's thread, before it publishes: waits while too much is undelivered.
+  void wait_for_room();
+  // In the order of revisions. Quick: it only queues. `revision` is the last event's.
+  void publish(const std::vector<Event>& events, int64_t revision);
+
+  // `missed` are the events in (from_revision, joined_at]; live ones follow from joined_at on. The
+  // caller sees to it that no publish() comes between the look at the history and this call.
+  std::unique_ptr<Watch> add(std::string_view prefix, int64_t from_revision, int64_t joined_at,
+                             std::vector<Event> missed, Sink sink);
+
+ private:
+  void run();
+
+  const std::shared_ptr<Channels> channels_;
+  std::mutex mutex_;
+  std::condition_variable work_, room_;
+  std::vector<Event> pending_;
+  int64_t published_ = 0;
+  std::vector<std::shared_ptr<Watcher>> joining_;  // Have missed events to be told first.
+  bool closed_ = false;
+  std::thread thread_;  // Last: it uses everything above.
+};
+
+}  // namespace orch::store
