@@ -1,0 +1,190 @@
+#include "cli/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+
+#include "api/json.h"
+#include "base/files.h"
+#include "base/strings.h"
+
+namespace orch::cli {
+
+namespace {
+
+constexpr size_t kMaxConfigBytes = 1 << 20;
+constexpr const char* kFooter =
+    "\nEvery flag may stand in the configuration file as `flag: value` and in the environment as\n"
+    "ORCH_FLAG (upper case, dashes as underscores). The command line wins.\n";
+
+// "service-cidr" → "ORCH_SERVICE_CIDR"
+std::string environment_name(std::string flag) {
+  for (char& c : flag) c = c == '-' ? '_' : static_cast<char>(std::toupper(c));
+  return "ORCH_" + flag;
+}
+
+template <class T>
+CLI::Option* flag(CLI::App* app, const std::string& name, T& target, const std::string& help) {
+  auto* option = app->add_option("--" + name, target, help)->envname(environment_name(name));
+  if constexpr (!std::is_same_v<T, std::vector<std::string>>) option->capture_default_str();
+  return option;
+}
+
+void add_node_flags(CLI::App* app, NodeOptions& o) {
+  flag(app, "config", o.config_file, "Configuration file (YAML)");
+  flag(app, "data-dir", o.data_dir, "Where everything is kept");
+  flag(app, "run-dir", o.run_dir, "Where the state of this boot is kept");
+  flag(app, "log-level", o.log_level, "debug, info, warn or error");
+  flag(app, "token", o.token, "Secret with which nodes join");
+  flag(app, "token-file", o.token_file, "File that holds the secret");
+  flag(app, "node-name", o.node_name, "Name of this node (default: the host's)");
+  flag(app, "node-ip", o.node_ip, "Address of this node (default: of the default route)");
+  flag(app, "node-label", o.node_labels, "Label of this node, key=value; may be repeated");
+  flag(app, "kubelet-port", o.kubelet_port, "Port of this node's endpoint for logs and exec");
+}
+
+void add_server_flags(CLI::App* app, ServerOptions& o) {
+  add_node_flags(app, o.node);
+  flag(app, "bind-address", o.bind_address, "Address to listen on");
+  flag(app, "https-listen-port", o.https_listen_port, "Port to listen on");
+  flag(app, "advertise-address", o.advertise_address,
+       "Address that pods and nodes reach the server at (default: the node's)");
+  flag(app, "tls-san", o.tls_sans, "More names and addresses for the certificate");
+  flag(app, "write-kubeconfig", o.write_kubeconfig, "Where the administrator's kubeconfig goes");
+  flag(app, "write-kubeconfig-mode", o.write_kubeconfig_mode, "Its file mode, octal");
+  flag(app, "cluster-cidr", o.cluster_cidr, "Addresses of pods");
+  flag(app, "service-cidr", o.service_cidr, "Addresses of services");
+  flag(app, "cluster-dns", o.cluster_dns, "Address of the cluster's DNS");
+  flag(app, "cluster-domain", o.cluster_domain, "Domain of the cluster");
+  flag(app, "service-node-port-range", o.service_node_port_range, "Ports of NodePort services");
+  app->add_flag("--disable-agent", o.disable_agent, "Be a control plane only, not a node")
+      ->envname(environment_name("disable-agent"));
+}
+
+// The text form of a scalar, as CLI11 takes it.
+Result<std::string> scalar_text(const std::string& where, const api::Value& value) {
+  if (value.is_string()) return value.as_string();
+  if (value.is_bool()) return std::string(value.as_bool() ? "true" : "false");
+  if (value.is_number()) return api::to_json(value);
+  return bad_request(where + ": a " + value.type_name() + " is no value for a flag");
+}
+
+// Gives one option what the file says, unless the command line or the environment spoke.
+Result<void> apply_setting(CLI::App* app, const std::string& file, const std::string& key,
+                           const api::Value& value) {
+  std::vector<std::string> known;
+  for (const CLI::Option* option : app->get_options())
+    if (!option->get_lnames().empty()) known.push_back(option->get_lnames()[0]);
+  if (std::find(known.begin(), known.end(), key) == known.end() || key == "config" ||
+      key == "help") {
+    const std::string near = nearest(key, known);
+    return bad_request(file + ": unknown key \"" + key + "\"" +
+                       (near.empty() ? "" : "; did you mean \"" + near + "\"?"));
+  }
+  CLI::Option* option = app->get_option("--" + key);
+  if (option->count() > 0) return {};
+  const std::string where = file + ": " + key;
+  std::vector<std::string> texts;
+  if (value.is_array()) {
+    for (const api::Value& item : value.items())
+      texts.push_back(ORCH_TRY(scalar_text(where, item)));
+  } else {
+    texts.push_back(ORCH_TRY(scalar_text(where, value)));
+  }
+  for (const std::string& text : texts) option->add_result(text);
+  try {
+    option->run_callback();
+  } catch (const CLI::Error& error) {
+    return bad_request(where + ": " + error.what());
+  }
+  return {};
+}
+
+Result<void> apply_file(CLI::App* app, const std::string& file) {
+  const std::string text = ORCH_TRY(read_file(file, kMaxConfigBytes));
+  auto parsed = api::parse_yaml(text, {kMaxConfigBytes, nullptr});
+  if (!parsed) return std::move(parsed).status().in(file);
+  if (parsed->is_null()) return {};
+  if (!parsed->is_object()) return bad_request(file + ": must be `flag: value` lines");
+  for (const api::Value::Member& member : parsed->members())
+    ORCH_TRY(apply_setting(app, file, member.name, member.value));
+  return {};
+}
+
+// The file, then the drop-ins beside it in the order of their names. A file that was asked for must
+// be there; the default one may be missing.
+Result<void> apply_config(CLI::App* app, const NodeOptions& node) {
+  const bool asked = app->get_option("--config")->count() > 0;
+  // An earlier setting stands, so the last file goes first.
+  std::vector<std::string> files;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(node.config_file + ".d", error))
+    if (entry.path().extension() == ".yaml") files.push_back(entry.path());
+  std::sort(files.rbegin(), files.rend());
+  if (asked || file_exists(node.config_file)) files.push_back(node.config_file);
+  for (const std::string& file : files) ORCH_TRY(apply_file(app, file));
+  return {};
+}
+
+int complain(const Status& status) {
+  std::fprintf(stderr, "orch: %s\n", status.message.c_str());
+  return 2;
+}
+
+}  // namespace
+
+Parsed parse_command_line(int argc, char** argv) {
+  Parsed parsed;
+  Command command;
+  CLI::App app{"orch: Kubernetes in one executable", "orch"};
+  app.require_subcommand(1);
+  app.footer(
+      "\nStart here:\n  orch server            a whole cluster on this machine\n"
+      "  orch agent --server https://HOST:6443 --token-file FILE   one more node\n");
+
+  CLI::App* server = app.add_subcommand("server", "Run the control plane and, by default, a node");
+  add_server_flags(server, command.server);
+  server->footer(kFooter);
+  CLI::App* agent = app.add_subcommand("agent", "Run a node of a cluster");
+  add_node_flags(agent, command.agent.node);
+  flag(agent, "server", command.agent.server, "URL of the server, https://HOST:6443");
+  agent->footer(kFooter);
+
+  CLI::App* image = app.add_subcommand("image", "Look after the container images of this node");
+  image->require_subcommand(1);
+  CLI::App* import = image->add_subcommand("import", "Take in OCI or docker archives");
+  CLI::App* list = image->add_subcommand("list", "Show the images that are here");
+  for (CLI::App* verb : {import, list})
+    flag(verb, "data-dir", command.image.data_dir, "Where everything is kept");
+  import->add_option("archive", command.image.archives, "Archive files")->required();
+  app.add_subcommand("version", "Show the version");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    parsed.exit_code = app.exit(error) == 0 ? 0 : 2;
+    return parsed;
+  }
+
+  Result<void> configured;
+  if (server->parsed()) {
+    command.verb = Command::Verb::server;
+    configured = apply_config(server, command.server.node);
+  } else if (agent->parsed()) {
+    command.verb = Command::Verb::agent;
+    configured = apply_config(agent, command.agent.node);
+  } else if (import->parsed()) {
+    command.verb = Command::Verb::image_import;
+  } else if (list->parsed()) {
+    command.verb = Command::Verb::image_list;
+  }
+  if (!configured) {
+    parsed.exit_code = complain(configured.status());
+    return parsed;
+  }
+  parsed.command = std::move(command);
+  return parsed;
+}
+
+}  // namespace orch::cli

@@ -1,0 +1,64 @@
+// What the command line, the environment and the configuration file say, as values.
+//
+// Names and places follow k3s, which the hands of our users know. Precedence: command line, then
+// ORCH_* in the environment, then the file, then the default.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace orch::cli {
+
+inline constexpr const char* kDefaultConfigFile = "/etc/orch/config.yaml";
+
+// Flags that `orch server` and `orch agent` share.
+struct NodeOptions {
+  std::string config_file = kDefaultConfigFile;
+  std::string data_dir = "/var/lib/orch";
+  std::string run_dir = "/run/orch";  // Of this boot only: sockets, pins, container state.
+  std::string log_level = "info";
+  std::string token;                     // The secret that lets a node join.
+  std::string token_file;                // Holds it instead.
+  std::string node_name;                 // "" = the host's name, in lower case.
+  std::string node_ip;                   // "" = the address of the default route.
+  std::vector<std::string> node_labels;  // "key=value"
+  uint16_t kubelet_port = 10250;
+};
+
+struct ServerOptions {
+  NodeOptions node;
+  std::string bind_address = "0.0.0.0";
+  uint16_t https_listen_port = 6443;
+  std::string advertise_address;  // "" = the node's address.
+  std::vector<std::string> tls_sans;
+  std::string write_kubeconfig = "/etc/orch/kubeconfig.yaml";
+  std::string write_kubeconfig_mode = "600";
+  std::string cluster_cidr = "10.42.0.0/16";
+  std::string service_cidr = "10.43.0.0/16";
+  std::string cluster_dns = "10.43.0.10";
+  std::string cluster_domain = "cluster.local";
+  std::string service_node_port_range = "30000-32767";
+  bool disable_agent = false;
+};
+
+struct AgentOptions {
+  NodeOptions node;
+  std::string server;  // "https://10.0.0.1:6443"
+};
+
+struct ImageOptions {
+  std::string data_dir = "/var/lib/orch";
+  std::vector<std::string> archives;  // For import.
+};
+
+// What is to be done: exactly one verb.
+struct Command {
+  enum class Verb { server, agent, image_import, image_list, version };
+  Verb verb = Verb::version;
+  ServerOptions server;
+  AgentOptions agent;
+  ImageOptions image;
+};
+
+}  // namespace orch::cli

@@ -1,0 +1,16 @@
+// The verbs of the command line, one function and one file each. Each gives the exit code.
+#pragma once
+
+#include "cli/options.h"
+
+namespace orch::cli {
+
+inline constexpr const char* kVersion = "0.1.0";
+
+int run_server(const ServerOptions& options);
+int run_agent(const AgentOptions& options);
+int run_image_import(const ImageOptions& options);
+int run_image_list(const ImageOptions& options);
+int run_version();
+
+}  // namespace orch::cli
