@@ -47,8 +47,8 @@ class ExecSession {
   ExecSession(ExecSession&&) = default;
   ExecSession& operator=(ExecSession&&) = default;
 
-  UniqueFd in;   // Write end; invalid without stdin. Closing it is the process's end of file,
-                 // except with a tty (there: write ^D) and in attach().
+  UniqueFd in;   // Write end; invalid without stdin. Closing it is the process's end of file, but
+                 // not with a tty (there: write ^D), nor in attach() without stdin_once.
   UniqueFd out;  // Read end. With a tty: everything; a pty master gives EIO instead of end of file.
   UniqueFd err;  // Read end; invalid with a tty.
   pid_t pid = 0;
@@ -97,8 +97,8 @@ class Runtime {
 
   // Creates and starts. All or nothing: on failure nothing is left, its exit is not reported.
   Result<void> start_container(const ContainerConfig& config);
-  // Sends `signal` to the container's first process; SIGKILL goes to all in its cgroup. Success
-  // when it has exited already.
+  // Sends `signal` to the container's first process; at its exit whatever else is in its cgroup is
+  // killed. Success when it has exited already. Returns before the exit: see the listener.
   Result<void> kill(const std::string& container_id, int signal);
   // Kills it if it still runs, waits for its exit, runc delete, removes its files (not the log).
   // Missing is success.

@@ -49,9 +49,9 @@ struct Mount {
   std::string target;  // In the container.
   bool read_only = false;
   Propagation propagation = Propagation::none;
-  std::string type;                  // "" = bind mount of `source`; else e.g. "tmpfs".
-  std::vector<std::string> options;  // Further mount options, as runc spells them.
-  bool recursive_read_only = false;  // "rro": read_only also for what is mounted below `source`.
+  std::string type{};                  // "" = bind mount of `source`; else e.g. "tmpfs".
+  std::vector<std::string> options{};  // Further mount options, as runc spells them.
+  bool recursive_read_only = false;    // "rro": read_only also for what is mounted below `source`.
 };
 
 struct Rlimit {
@@ -94,7 +94,7 @@ struct ContainerConfig {
   Seccomp seccomp = Seccomp::unconfined;
   bool tty = false;
   bool stdin_open = false;  // Keep a pipe open for attach(); else stdin is /dev/null.
-  bool stdin_once = false;  // The first attach() session that ends closes stdin.
+  bool stdin_once = false;  // The first attach() session owns stdin: its end is the container's.
   std::string log_path;     // CRI log file; "" = output is dropped.
 };
 
