@@ -138,15 +138,18 @@ Result<void> SchemaParser::read_line(const Line& line) {
   return ORCH_AT(line, "expected with, subresource or column, not " + quoted(what));
 }
 
-// group apps version v1 package=apps/v1 openapi=io.k8s.api.apps.v1
+// group apps version v1 package=apps/v1 openapi=io.k8s.api.apps.v1 [order=17800]
 Result<void> SchemaParser::read_group(const Line& line) {
   const auto& words = line.words;
-  if (words.size() != 6 || words[2] != "version" || !words[4].starts_with("package=") ||
+  if (words.size() < 6 || words[2] != "version" || !words[4].starts_with("package=") ||
       !words[5].starts_with("openapi=")) {
     return ORCH_AT(line, "expected: group G version V package=P openapi=O");
   }
   group_ = {std::string(unquoted(words[1])), std::string(words[3]), std::string(words[4].substr(8)),
             std::string(words[5].substr(8))};
+  if (words.size() > 6 && words[6].starts_with("order=")) {
+    group_order_[group_.group] = parse_int(words[6].substr(6)).value_or(0);
+  }
   return {};
 }
 
@@ -386,6 +389,10 @@ void SchemaParser::finish() {
     const std::string gv = type->group.empty() ? type->version : type->group + "/" + type->version;
     schema_->by_document_.emplace(gv + " " + type->kind, type.get());
   }
+  std::stable_sort(schema_->order_.begin(), schema_->order_.end(),
+                   [this](const Resource* a, const Resource* b) {
+                     return group_order_[a->group] > group_order_[b->group];
+                   });
   for (const auto& resource : schema_->resources_) {
     const std::string gv = resource->api_version();
     schema_->by_path_.emplace(gv + " " + resource->plural, resource.get());

@@ -46,8 +46,9 @@ class SchemaParser {
 
   Schema* schema_ = nullptr;
   Group group_;
-  Type* type_ = nullptr;          // The type or ...
-  Resource* resource_ = nullptr;  // ... the resource whose lines follow.
+  std::map<std::string, int64_t> group_order_;  // Higher comes first in discovery.
+  Type* type_ = nullptr;                        // The type or ...
+  Resource* resource_ = nullptr;                // ... the resource whose lines follow.
   std::map<std::string, Type*, std::less<>> declared_;
   std::map<std::string, std::shared_ptr<const Field>, std::less<>> elements_;  // Shared by text.
 };
