@@ -40,8 +40,8 @@ std::vector<SocketAddress> parse_resolv_conf(std::string_view text);
 
 class Server {
  public:
-  // Binds and starts the thread. Until the first set_zone cluster names are SERVFAIL, so that
-  // clients try again instead of believing that a name does not exist.
+  // Binds and starts the thread. Until the first set_zone every answer is SERVFAIL, so that clients
+  // try again instead of believing that a name does not exist.
   static Result<std::unique_ptr<Server>> start(const ServerOptions& options, Clock& clock,
                                                Random& random);
   ~Server();  // Stops the thread and closes all sockets.

@@ -74,7 +74,11 @@ struct TextData {
   std::string text;  // At most 255 bytes.
   bool operator==(const TextData&) const = default;
 };
-using Data = std::variant<Ipv4, NameData, SrvData, SoaData, TextData>;
+struct RawData {  // As on the wire, for data without names in it (AAAA).
+  std::string bytes;
+  bool operator==(const RawData&) const = default;
+};
+using Data = std::variant<Ipv4, NameData, SrvData, SoaData, TextData, RawData>;
 
 struct Record {
   std::string name;
@@ -110,8 +114,12 @@ std::string render_reply(const Query& query, const Reply& reply, size_t limit_by
 // to answer or is itself a reply.
 std::string render_error(std::string_view message, Rcode rcode);
 
-// A query of ours to an upstream resolver, with EDNS0.
-std::string render_query(uint16_t id, const Question& question);
+// A query of ours to an upstream resolver.
+std::string render_query(uint16_t id, const Question& question, bool edns);
+
+// Makes an upstream's reply to the same question the reply to `query`: its id, and its spelling of
+// the name.
+void readdress_reply(std::string& message, const Query& query);
 
 // What the forwarder must know of an upstream's answer. The bytes themselves are passed on.
 struct Relayed {
@@ -121,9 +129,13 @@ struct Relayed {
   Question question;
   uint32_t ttl_s = 0;                 // Least TTL of all records; 0 with none at all.
   std::vector<uint16_t> ttl_offsets;  // Where the TTLs stand in the bytes.
+  std::vector<Record> addresses;      // The A, AAAA and CNAME records of the answer, to be re-used.
 };
 // Walks a whole reply. 400 when it is malformed or no reply.
 Result<Relayed> parse_reply(std::string_view message);
+
+// True when `name` can be put on the wire: labels of 1..63 bytes, 253 in all.
+bool valid_name(std::string_view name);
 
 // ASCII lower case, as names are compared.
 std::string lower_name(std::string_view name);

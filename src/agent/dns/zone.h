@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "agent/dns/wire.h"
@@ -44,50 +45,62 @@ struct ZoneService {
 
 struct ZoneData {
   std::string domain = "cluster.local";
+  uint32_t serial = 1;  // Of the SOA: the number of this snapshot.
   std::vector<ZoneService> services;
 };
 
+inline constexpr uint32_t kZoneTtl_s = 5;  // Endpoints come and go; clients should ask again soon.
+
+// Immutable; points into itself, so it is neither copied nor moved.
 class Zone {
  public:
+  Zone(const Zone&) = delete;
+  Zone& operator=(const Zone&) = delete;
+  // Services whose names can't be put on the wire are left out.
   explicit Zone(ZoneData data);
 
-  // The answer to `question` when its name is ours: below the domain, or the reverse name of an
-  // address that we know. Otherwise `ours` is false and the caller forwards it. A sets come in
-  // random order. CNAME targets outside are for the caller to chase.
   struct Answer {
-    bool ours = false;
+    bool ours = false;  // Otherwise the name is somebody else's: forward it.
     Rcode rcode = Rcode::no_error;
-    std::vector<Record> answers;
-    std::vector<Record> additional;  // A records of SRV targets.
-    std::vector<Record> authority;   // The SOA of negative answers.
+    std::vector<Record> answers = {};
+    std::vector<Record> additional = {};  // A records of SRV targets.
+    std::vector<Record> authority = {};   // The SOA of negative answers.
   };
+  // The answer to `question` when its name is ours: below the domain, or the reverse name of an
+  // address that we know. Address sets begin at a random place. A CNAME is not followed.
   Answer answer(const Question& question, Random& random) const;
 
   const std::string& domain() const { return data_.domain; }
 
  private:
-  struct Owner {  // What a reverse name stands for.
-    size_t service = 0;
-    size_t endpoint = 0;
-    bool is_endpoint = false;
+  // What a reverse name stands for: a service, or the endpoint of a headless one.
+  struct Owner {
+    const ZoneService* service = nullptr;
+    const ZoneEndpoint* endpoint = nullptr;
+  };
+  // One question on its way through the names.
+  struct Asked {
+    const Question& question;
+    Random& random;
   };
 
-  Answer forward_answer(std::string_view below_domain, const Question& question,
-                        Random& random) const;
-  Answer service_answer(const ZoneService& service, const Question& question, Random& random) const;
-  Answer endpoint_answer(const ZoneService& service, std::string_view hostname,
-                         const Question& question) const;
+  Answer below_domain(std::string_view name, const Asked& asked) const;
+  Answer service_answer(const ZoneService& service, const Asked& asked) const;
+  Answer endpoint_answer(const ZoneService& service, std::string_view host,
+                         const Asked& asked) const;
   Answer srv_answer(const ZoneService& service, std::string_view port, std::string_view protocol,
-                    const Question& question, Random& random) const;
-  Answer pod_answer(std::string_view dashed, const Question& question) const;
-  Answer reverse_answer(Ipv4 ip, const Question& question) const;
+                    const Asked& asked) const;
+  Answer reverse_answer(const Owner& owner, const Asked& asked) const;
+  Answer addresses(std::vector<Ipv4> ips, const Asked& asked) const;
+  Answer positive(const Asked& asked, Type type, Data data) const;
   Answer negative(Rcode rcode) const;
-  const ZoneService* find(std::string_view ns, std::string_view name) const;
-  std::string service_name(const ZoneService& service) const;
+  const ZoneService* find(std::string_view name, std::string_view ns) const;
+  std::string name_of(const ZoneService& service) const;
+  std::string name_of(const ZoneService& service, const ZoneEndpoint& endpoint) const;
 
   ZoneData data_;
-  std::unordered_map<std::string, size_t> by_name_;  // "namespace/name" → index in services.
-  std::unordered_map<std::string, bool> namespaces_;
+  std::unordered_map<std::string, const ZoneService*> by_name_;  // "name.namespace"
+  std::unordered_set<std::string> namespaces_;
   std::unordered_map<Ipv4, Owner> by_ip_;
 };
 
