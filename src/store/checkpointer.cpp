@@ -3,18 +3,20 @@
 namespace orch::store {
 
 Result<std::unique_ptr<Checkpointer>> Checkpointer::start(const std::string& path,
-                                                          const std::string& vfs,
+                                                          const Options& options,
                                                           OnFailure on_failure) {
-  Connection connection = ORCH_TRY(Connection::open(path, vfs));
+  Connection connection = ORCH_TRY(Connection::open(path, options.vfs));
   // FULL: the WAL is synced before the database is written, the database before the WAL is reused.
   ORCH_TRY(
       connection.run("PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0;"
                      "PRAGMA cache_size=-64; SELECT count(*) FROM sqlite_schema"));
-  return std::make_unique<Checkpointer>(std::move(connection), std::move(on_failure));
+  return std::make_unique<Checkpointer>(std::move(connection), options.checkpoint_pages,
+                                        std::move(on_failure));
 }
 
-Checkpointer::Checkpointer(Connection connection, OnFailure on_failure)
+Checkpointer::Checkpointer(Connection connection, int wake_pages, OnFailure on_failure)
     : connection_(std::move(connection)),
+      wake_pages_(wake_pages),
       on_failure_(std::move(on_failure)),
       thread_([this] { run(); }) {}
 
@@ -43,7 +45,7 @@ void Checkpointer::leave_transaction(int wal_pages) {
   if (squeezing_) idle_.notify_one();
 }
 
-bool Checkpointer::is_due() const { return wal_pages_ - moved_pages_ >= kWakePages; }
+bool Checkpointer::is_due() const { return wal_pages_ - moved_pages_ >= wake_pages_; }
 
 Result<Checkpointer::Pass> Checkpointer::move(int mode) {
   Pass pass;
@@ -63,7 +65,7 @@ void Checkpointer::run() {
     lock.unlock();
     Result<Pass> pass = move(SQLITE_CHECKPOINT_PASSIVE);
     lock.lock();
-    if (pass.ok() && wal_pages_ >= kSqueezePages && wal_pages_ > pass->moved_pages) {
+    if (pass.ok() && wal_pages_ / kSqueezeFactor >= wake_pages_ && wal_pages_ > pass->moved_pages) {
       squeezing_ = true;
       idle_.wait(lock, [this] { return closed_ || !in_transaction_; });
       lock.unlock();

@@ -1,10 +1,10 @@
 // Checkpointer: moves what the WAL holds into the database file, on a thread and a connection of
 // its own, so that no commit waits for it (SQLite's automatic checkpoint is what stalls writers).
-// The writer wakes it when the WAL has grown by kWakePages.
+// The writer wakes it when the WAL has grown by Options::checkpoint_pages.
 //
 // A pass beside a busy writer never catches up, and a WAL starts again at its beginning only when
-// all of it has been moved. So beyond kSqueezePages the writer is held between two transactions for
-// the short remainder: that bounds the WAL.
+// all of it has been moved. So beyond kSqueezeFactor times that length the writer is held between
+// two transactions for the short remainder: that bounds the WAL.
 #pragma once
 
 #include <condition_variable>
@@ -16,19 +16,19 @@
 
 #include "base/result.h"
 #include "store/sqlite.h"
+#include "store/store.h"
 
 namespace orch::store {
 
-inline constexpr int kWakePages = 4096;      // 16 MiB of 4 KiB pages.
-inline constexpr int kSqueezePages = 32768;  // 128 MiB.
+inline constexpr int kSqueezeFactor = 8;
 
 class Checkpointer {
  public:
   // `on_failure` is called on the checkpointer's thread, once; after that it rests.
   using OnFailure = std::function<void(Status)>;
   static Result<std::unique_ptr<Checkpointer>> start(const std::string& path,
-                                                     const std::string& vfs, OnFailure on_failure);
-  Checkpointer(Connection connection, OnFailure on_failure);
+                                                     const Options& options, OnFailure on_failure);
+  Checkpointer(Connection connection, int wake_pages, OnFailure on_failure);
   ~Checkpointer();
 
   // The writer puts these around each transaction; `wal_pages` is the WAL's length after it.
@@ -45,6 +45,7 @@ class Checkpointer {
   Result<Pass> move(int mode);
 
   Connection connection_;
+  const int wake_pages_;
   const OnFailure on_failure_;
   std::mutex mutex_;
   std::condition_variable work_, idle_, go_on_;

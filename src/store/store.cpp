@@ -34,7 +34,7 @@ Store::Store(std::unique_ptr<Machine> machine, std::unique_ptr<Log> log)
     : machine_(std::move(machine)), log_(std::move(log)) {}
 
 Result<std::unique_ptr<Store>> Store::open(Options options, Tagger tagger) {
-  auto table = ORCH_TRY(Table::open(options.directory, options.vfs));
+  auto table = ORCH_TRY(Table::open(options));
   Table::Loaded loaded = ORCH_TRY(table->load(tagger));
   log::info("store", "opened " + options.directory + ": " + std::to_string(loaded.records.size()) +
                          " objects, revision " + std::to_string(loaded.revision));

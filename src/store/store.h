@@ -117,6 +117,9 @@ struct Options {
   size_t queue_writes = 4096;  // Writes that may wait for the writer.
   size_t queue_bytes = 64u << 20;
   int64_t relaxed_flush_ms = 30'000;
+  // The WAL is moved into the database when it has grown by so many pages of 4 KiB; the writer is
+  // held for the remainder when it is eight times as long (128 MiB).
+  int checkpoint_pages = 4096;
   std::string vfs;  // The SQLite VFS beneath; "" is the system's. Tests put a failing disk here.
 };
 

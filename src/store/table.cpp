@@ -97,15 +97,16 @@ Table::Table(std::string directory, UniqueFd lock, Connection connection)
       lock_(std::move(lock)),
       connection_(std::move(connection)) {}
 
-Result<std::unique_ptr<Table>> Table::open(const std::string& directory, const std::string& vfs) {
+Result<std::unique_ptr<Table>> Table::open(const Options& options) {
+  const std::string& directory = options.directory;
   ORCH_TRY(make_dirs(directory, 0700));
   UniqueFd lock = ORCH_TRY(lock_directory(directory));
-  Connection connection = ORCH_TRY(Connection::open(file_in(directory), vfs));
+  Connection connection = ORCH_TRY(Connection::open(file_in(directory), options.vfs));
   std::unique_ptr<Table> table(new Table(directory, std::move(lock), std::move(connection)));
   ORCH_TRY(table->prepare());
   Table* const self = table.get();
   table->checkpointer_ = ORCH_TRY(Checkpointer::start(
-      file_in(directory), vfs, [self](Status failure) { self->latch(std::move(failure)); }));
+      file_in(directory), options, [self](Status failure) { self->latch(std::move(failure)); }));
   return table;
 }
 

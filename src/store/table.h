@@ -33,7 +33,7 @@ class Table {
   };
 
   // Makes the directory and the file where they are missing. Holds a lock on the directory.
-  static Result<std::unique_ptr<Table>> open(const std::string& directory, const std::string& vfs);
+  static Result<std::unique_ptr<Table>> open(const Options& options);
 
   Result<Loaded> load(const Store::Tagger& tagger);
 
