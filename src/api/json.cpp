@@ -215,6 +215,10 @@ const Value& Value::operator[](std::string_view name) const {
   return value != nullptr ? *value : kNull;
 }
 
+const Value& Value::operator[](size_t index) const {
+  return index < items().size() ? items()[index] : kNull;
+}
+
 const Value& Value::at(std::string_view dotted_path) const {
   const Value* value = this;
   for (const std::string_view name : split(dotted_path, '.')) value = &(*value)[name];

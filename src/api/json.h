@@ -73,7 +73,10 @@ class Value {
   bool remove(std::string_view name);
 
   // Arrays. push_back makes an array of null.
-  const Value& operator[](size_t index) const { return items()[index]; }
+  // A null Value beyond the end. (int as well, so that a literal 0 is no null pointer.)
+  const Value& operator[](size_t index) const;
+  const Value& operator[](int index) const { return (*this)[static_cast<size_t>(index)]; }
+  const Value& operator[](int index) { return std::as_const(*this)[index]; }
   Value& push_back(Value item);
   Array& array_items();      // REQUIRES: is_array().
   Object& object_members();  // REQUIRES: is_object().

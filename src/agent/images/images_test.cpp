@@ -1,14 +1,14 @@
 // Images by their archives: what is good goes in, what is hostile does not get out.
 #include "agent/images/images.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include <catch2/catch_test_macros.hpp>
+#include <cstdio>
+#include <cstring>
 
 #include "agent/images/manifest.h"
 #include "agent/images/reference.h"
@@ -32,41 +32,45 @@ class TempDir {
   char path_[32] = "/tmp/orch-images.XXXXXX";
 };
 
-// Writes a tar entry by entry.
+// Writes a tar (ustar) entry by entry, hostile names included.
 class Tar {
  public:
-  explicit Tar(const std::string& path) : archive_(::archive_write_new()) {
-    ::archive_write_set_format_pax_restricted(archive_);
-    REQUIRE(::archive_write_open_filename(archive_, path.c_str()) == ARCHIVE_OK);
-  }
-  ~Tar() { ::archive_write_free(archive_); }
+  explicit Tar(const std::string& path) : path_(path) {}
+  ~Tar() { CHECK(write_file_atomic(path_, text_ + std::string(1024, '\0'))); }
 
-  void add(const std::string& name, mode_t type, const std::string& content = "",
-           mode_t perm = 0644) {
-    archive_entry* entry = ::archive_entry_new();
-    ::archive_entry_set_pathname(entry, name.c_str());
-    ::archive_entry_set_filetype(entry, type);
-    ::archive_entry_set_perm(entry, perm);
-    ::archive_entry_set_mtime(entry, 1'700'000'000, 0);
-    if (type == AE_IFLNK)
-      ::archive_entry_set_symlink(entry, content.c_str());
-    else if (type == AE_IFREG)
-      ::archive_entry_set_size(entry, static_cast<la_int64_t>(content.size()));
-    ::archive_write_header(archive_, entry);
-    if (type == AE_IFREG) ::archive_write_data(archive_, content.data(), content.size());
-    ::archive_entry_free(entry);
+  static constexpr char kFile = '0', kHardLink = '1', kLink = '2', kFolder = '5';
+
+  // `content` is the target of a link.
+  void add(const std::string& name, char type, const std::string& content = "",
+           unsigned perm = 0644) {
+    const bool has_data = type == kFile;
+    char header[512] = {};
+    REQUIRE(name.size() <= 100);
+    name.copy(header, 100);
+    std::snprintf(header + 100, 8, "%07o", perm);
+    std::snprintf(header + 108, 8, "%07o", 0u);
+    std::snprintf(header + 116, 8, "%07o", 0u);
+    std::snprintf(header + 124, 12, "%011zo", has_data ? content.size() : size_t{0});
+    std::snprintf(header + 136, 12, "%011o", 1'700'000'000u);
+    header[156] = type;
+    if (!has_data) content.copy(header + 157, 100);
+    std::memcpy(header + 257, "ustar\00000", 8);
+    std::memset(header + 148, ' ', 8);
+    unsigned sum = 0;
+    for (const char c : header) sum += static_cast<unsigned char>(c);
+    std::snprintf(header + 148, 8, "%06o", sum);
+    text_.append(header, sizeof header);
+    if (!has_data) return;
+    text_ += content;
+    text_.append((512 - content.size() % 512) % 512, '\0');
   }
   void add_hardlink(const std::string& name, const std::string& target) {
-    archive_entry* entry = ::archive_entry_new();
-    ::archive_entry_set_pathname(entry, name.c_str());
-    ::archive_entry_set_filetype(entry, AE_IFREG);
-    ::archive_entry_set_hardlink(entry, target.c_str());
-    ::archive_write_header(archive_, entry);
-    ::archive_entry_free(entry);
+    add(name, kHardLink, target);
   }
 
  private:
-  archive* archive_;
+  const std::string path_;
+  std::string text_;
 };
 
 // Writes a docker archive of the layers at `paths`; gives the image's id.
@@ -77,7 +81,7 @@ std::string write_docker_archive(const std::string& path, const std::string& nam
   for (size_t i = 0; i < layer_paths.size(); ++i) {
     const std::string text = *read_file(layer_paths[i]);
     const std::string file = "layer" + std::to_string(i) + ".tar";
-    tar.add(file, AE_IFREG, text);
+    tar.add(file, Tar::kFile, text);
     layers.push_back(file);
     diff_ids.push_back("sha256:" + crypto::sha256_hex(text));
   }
@@ -88,9 +92,9 @@ std::string write_docker_archive(const std::string& path, const std::string& nam
                                       {"Env", api::Value::array({"A=b"})},
                                       {"User", "65534"}})},
        {"rootfs", api::Value::object({{"type", "layers"}, {"diff_ids", diff_ids}})}}));
-  tar.add("config.json", AE_IFREG, config);
+  tar.add("config.json", Tar::kFile, config);
   tar.add(
-      "manifest.json", AE_IFREG,
+      "manifest.json", Tar::kFile,
       api::to_json(api::Value::array({api::Value::object({{"Config", "config.json"},
                                                           {"RepoTags", api::Value::array({name})},
                                                           {"Layers", layers}})})));
@@ -127,12 +131,12 @@ TEST_CASE("layers unpack with their attributes, whiteouts become overlay's") {
   TempDir dir;
   {
     Tar tar(dir / "layer.tar");
-    tar.add("usr/bin/tool", AE_IFREG, "#!x", 04755);
-    tar.add("usr/", AE_IFDIR, "", 0700);
-    tar.add("link", AE_IFLNK, "/usr/bin/tool");
+    tar.add("usr/bin/tool", Tar::kFile, "#!x", 04755);
+    tar.add("usr/", Tar::kFolder, "", 0700);
+    tar.add("link", Tar::kLink, "/usr/bin/tool");
     tar.add_hardlink("hard", "usr/bin/tool");
-    tar.add("gone/.wh.file", AE_IFREG);
-    tar.add("opaque/.wh..wh..opq", AE_IFREG);
+    tar.add("gone/.wh.file", Tar::kFile);
+    tar.add("opaque/.wh..wh..opq", Tar::kFile);
   }
   REQUIRE(make_dirs(dir / "out"));
   REQUIRE(unpack_layer(dir / "layer.tar", dir / "out"));
@@ -163,20 +167,20 @@ TEST_CASE("a hostile layer does not get out of its folder") {
   };
   REQUIRE(write_file_atomic(dir / "victim", "safe"));
 
-  CHECK_FALSE(unpack([](Tar& t) { t.add("../victim", AE_IFREG, "owned"); }));
-  CHECK_FALSE(unpack([](Tar& t) { t.add("a/../../victim", AE_IFREG, "owned"); }));
-  CHECK(unpack([&](Tar& t) { t.add(dir / "victim", AE_IFREG, "owned"); }));  // Below the root.
+  CHECK_FALSE(unpack([](Tar& t) { t.add("../victim", Tar::kFile, "owned"); }));
+  CHECK_FALSE(unpack([](Tar& t) { t.add("a/../../victim", Tar::kFile, "owned"); }));
+  CHECK(unpack([&](Tar& t) { t.add(dir / "victim", Tar::kFile, "owned"); }));  // Below the root.
   CHECK(unpack([&](Tar& t) {
-    t.add("up", AE_IFLNK, dir / "");
-    t.add("up/victim", AE_IFREG, "owned");
+    t.add("up", Tar::kLink, dir / "");
+    t.add("up/victim", Tar::kFile, "owned");
   }));
   CHECK(unpack([&](Tar& t) {
-    t.add("up", AE_IFLNK, "../../../../../../.." + (dir / ""));
-    t.add("up/victim", AE_IFREG, "owned");
+    t.add("up", Tar::kLink, "../../../../../../.." + (dir / ""));
+    t.add("up/victim", Tar::kFile, "owned");
   }));
   CHECK(unpack([&](Tar& t) {
-    t.add("victim", AE_IFLNK, dir / "victim");
-    t.add("victim", AE_IFREG, "owned");  // Replaces the link itself.
+    t.add("victim", Tar::kLink, dir / "victim");
+    t.add("victim", Tar::kFile, "owned");  // Replaces the link itself.
   }));
   CHECK_FALSE(unpack([&](Tar& t) { t.add_hardlink("h", "../victim"); }));
   CHECK_FALSE(unpack([&](Tar& t) { t.add_hardlink("h", dir / "victim"); }));
@@ -184,14 +188,14 @@ TEST_CASE("a hostile layer does not get out of its folder") {
 
   UnpackLimits small;
   small.max_bytes = 100;
-  CHECK_FALSE(unpack([](Tar& t) { t.add("big", AE_IFREG, std::string(101, 'x')); }, small));
+  CHECK_FALSE(unpack([](Tar& t) { t.add("big", Tar::kFile, std::string(101, 'x')); }, small));
   small.max_entries = 2;
   CHECK_FALSE(unpack(
       [](Tar& t) {
-        for (const char* name : {"a", "b", "c"}) t.add(name, AE_IFREG);
+        for (const char* name : {"a", "b", "c"}) t.add(name, Tar::kFile);
       },
       small));
-  CHECK_FALSE(unpack([](Tar& t) { t.add("a/.wh...", AE_IFREG); }));
+  CHECK_FALSE(unpack([](Tar& t) { t.add("a/.wh...", Tar::kFile); }));
 }
 
 TEST_CASE("an imported image mounts as the sum of its layers") {
@@ -199,10 +203,10 @@ TEST_CASE("an imported image mounts as the sum of its layers") {
   TempDir dir;
   {
     Tar lower(dir / "a.tar"), upper(dir / "b.tar");
-    lower.add("bin/hello", AE_IFREG, "one", 0755);
-    lower.add("old", AE_IFREG, "x");
-    upper.add("bin/hello", AE_IFREG, "two", 0755);
-    upper.add(".wh.old", AE_IFREG);
+    lower.add("bin/hello", Tar::kFile, "one", 0755);
+    lower.add("old", Tar::kFile, "x");
+    upper.add("bin/hello", Tar::kFile, "two", 0755);
+    upper.add(".wh.old", Tar::kFile);
   }
   const std::string id =
       write_docker_archive(dir / "image.tar", "hello:1", {dir / "a.tar", dir / "b.tar"});
@@ -252,19 +256,19 @@ TEST_CASE("a damaged or hostile image archive is refused with a reason") {
   CHECK_FALSE(import("not a tar at all"));
   {
     Tar tar(dir / "x.tar");
-    tar.add("../manifest.json", AE_IFREG, "[]");
+    tar.add("../manifest.json", Tar::kFile, "[]");
   }
   CHECK_FALSE(images->import_archive(dir / "x.tar"));
   {
     Tar tar(dir / "x.tar");
-    tar.add("manifest.json", AE_IFREG, R"([{"Config":"/etc/passwd","Layers":[]}])");
+    tar.add("manifest.json", Tar::kFile, R"([{"Config":"/etc/passwd","Layers":[]}])");
   }
   CHECK_FALSE(images->import_archive(dir / "x.tar"));
   {
     Tar tar(dir / "x.tar");
-    tar.add("index.json", AE_IFREG,
+    tar.add("index.json", Tar::kFile,
             R"({"manifests":[{"digest":"sha256:)" + std::string(64, '0') + R"(","size":1}]})");
-    tar.add("blobs/sha256/" + std::string(64, '0'), AE_IFREG, "{}");
+    tar.add("blobs/sha256/" + std::string(64, '0'), Tar::kFile, "{}");
   }
   CHECK_FALSE(images->import_archive(dir / "x.tar"));
   CHECK(images->list().empty());

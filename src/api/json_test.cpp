@@ -1,0 +1,100 @@
+#include "api/json.h"
+
+#include <catch2/catch_test_macros.hpp>
+
+namespace orch::api {
+namespace {
+
+TEST_CASE("JSON keeps order, integers and text") {
+  const char* text = R"({"b":1,"a":[true,null,-2.5,"x\n\u00fc"],"big":9223372036854775807,"o":{}})";
+  const auto value = parse_json(text);
+  REQUIRE(value);
+  CHECK(to_json(*value) ==
+        "{\"b\":1,\"a\":[true,null,-2.5,\"x\\n\xc3\xbc\"],"
+        "\"big\":9223372036854775807,\"o\":{}}");
+  CHECK(value->at("a")[2].as_double() == -2.5);
+  CHECK(*value == *parse_json(to_json_pretty(*value)));
+}
+
+TEST_CASE("JSON that is malformed, too deep or too large is refused") {
+  for (const char* bad : {"", "{", "[1,]", "{\"a\":1,}", "nul", "1 2", "\"\xff\"", "{\"a\" 1}",
+                          "'a'", "[01]", "\"\\ud800\""})
+    CHECK(parse_json(bad).status().code == 400);
+  CHECK(parse_json(std::string(kMaxDepth, '[') + std::string(kMaxDepth, ']')));
+  CHECK_FALSE(parse_json(std::string(kMaxDepth + 1, '[') + std::string(kMaxDepth + 1, ']')));
+  CHECK_FALSE(parse_json(std::string(1'000'000, '[')));
+  CHECK(parse_json("[1,2,3]", {5, nullptr}).status().code == 413);
+}
+
+TEST_CASE("members that stand twice are told by their path") {
+  std::vector<std::string> twice;
+  const auto value = parse_json(R"({"a":{"b":1,"b":2},"c":[{"d":1,"d":2}]})", {1000, &twice});
+  REQUIRE(value);
+  CHECK(twice == std::vector<std::string>{"a.b", "c[0].d"});
+  CHECK(value->at("a.b").as_int() == 2);
+}
+
+TEST_CASE("readers of a Value never fail") {
+  const Value value = Value::object({{"n", 1}});
+  CHECK(value["missing"]["deeper"][3].is_null());
+  CHECK(value["n"].as_string().empty());
+  CHECK(value.at("n.x.y").as_int(7) == 7);
+  CHECK(Value(2.0).as_int() == 2);
+  CHECK(Value::object({{"a", 1}, {"b", 2}}) == Value::object({{"b", 2}, {"a", 1.0}}));
+}
+
+TEST_CASE("YAML reads as Kubernetes reads it") {
+  const auto value = parse_yaml(R"(# a comment
+apiVersion: v1
+metadata: {name: web, labels: {on: "yes", n: '1'}}
+list:
+- 1
+- 0x1f
+- 017
+- -2.5e3
+- true
+- ~
+- yes
+- 1.2.3
+- 2024-01-01
+text: |
+  two
+  lines
+anchor: &a {x: 1}
+alias: *a
+)");
+  REQUIRE(value);
+  CHECK(value->at("metadata.labels.on").as_string() == "yes");
+  CHECK(value->at("metadata.labels.n").as_string() == "1");
+  CHECK(to_json((*value)["list"]) == R"([1,31,15,-2500.0,true,null,"yes","1.2.3","2024-01-01"])");
+  CHECK((*value)["text"].as_string() == "two\nlines\n");
+  CHECK((*value)["alias"] == (*value)["anchor"]);
+}
+
+TEST_CASE("YAML that is malformed or hostile is refused") {
+  for (const char* bad : {"a: b: c", "- a\nb: c", "a: *nowhere", "---\na: 1\n---\nb: 2\n",
+                          "\"\xff\"", "? [1]\n: 2", "a: 'x"})
+    CHECK_FALSE(parse_yaml(bad));
+  std::string laughs = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n";
+  for (int i = 1; i < 9; ++i) {
+    const std::string below = "*a" + std::to_string(i - 1);
+    laughs += "a" + std::to_string(i) + ": &a" + std::to_string(i) + " [" + below;
+    for (int k = 0; k < 9; ++k) laughs += "," + below;
+    laughs += "]\n";
+  }
+  CHECK(parse_yaml(laughs).status().code == 413);
+  CHECK_FALSE(parse_yaml(std::string(100'000, '[')));
+}
+
+TEST_CASE("what is written as YAML reads back the same") {
+  const auto value = parse_json(
+      R"({"a":"true","b":"1","c":"","d":null,"e":[],"f":{},"g":[{"x":1,"y":["z",[1,2]]},"- a"],
+          "h":"line\nline","i":"a: b","j":"#","k":"yes","l":1.5,"m":[[]],"n":[{}]})");
+  REQUIRE(value);
+  const auto again = parse_yaml(to_yaml(*value));
+  REQUIRE(again);
+  CHECK(*again == *value);
+}
+
+}  // namespace
+}  // namespace orch::api
