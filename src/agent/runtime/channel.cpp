@@ -133,6 +133,8 @@ Result<UniqueFd> connect_in(const std::string& folder, const std::string& name) 
   return fd;
 }
 
+Record success_record() { return Record{{"ok", "1"}}; }
+
 Record failure_record(const Status& status) {
   Record record{{"reason", status.reason}, {"message", status.message}};
   record.add_number("code", status.code);

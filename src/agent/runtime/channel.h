@@ -34,6 +34,7 @@ Result<UniqueFd> listen_in(const std::string& folder, const std::string& name, i
 Result<UniqueFd> connect_in(const std::string& folder, const std::string& name);
 
 // A failure as a record and back: code, reason, message survive the wire.
+Record success_record();  // Not empty: an empty message would look like the end.
 Record failure_record(const Status& status);
 Result<void> reply_status(const Record& reply);
 

@@ -102,6 +102,12 @@ struct Node {
     return config;
   }
 
+  void create(const SandboxConfig& config) {
+    const Result<void> created = runtime->create_sandbox(config);
+    INFO((created ? "" : created.status().message));
+    REQUIRE(created.ok());
+  }
+
   void start(const ContainerConfig& config) {
     const Result<void> started = runtime->start_container(config);
     INFO((started ? "" : started.status().message));
@@ -178,7 +184,7 @@ std::string read_until(int fd, std::string_view wanted) {
 TEST_CASE("a container runs, logs, exits; its exit and log are kept until it is removed") {
   ORCH_NEEDS_CONTAINERS();
   Node node;
-  REQUIRE(node.runtime->create_sandbox(node.pod()).ok());
+  node.create(node.pod());
   CHECK(node.runtime->create_sandbox(node.pod()).status().already_exists());
   node.start(node.container("c1", "echo out; echo err >&2; printf half; exit 7"));
   const Exit exit = node.exit_of("c1");
@@ -249,7 +255,7 @@ TEST_CASE(
     "a shim that is killed leaves containers whose end is unknown, and nothing to clean by hand") {
   ORCH_NEEDS_CONTAINERS();
   Node node;
-  REQUIRE(node.runtime->create_sandbox(node.pod()).ok());
+  node.create(node.pod());
   node.start(node.container("c1", "sleep 1000"));
   ::kill(node.shim(), SIGKILL);
   REQUIRE(node.wait_lost());
@@ -268,7 +274,7 @@ TEST_CASE(
 TEST_CASE("exec: exit codes, output, stdin, user, environment, limits, timeout") {
   ORCH_NEEDS_CONTAINERS();
   Node node;
-  REQUIRE(node.runtime->create_sandbox(node.pod()).ok());
+  node.create(node.pod());
   ContainerConfig config = node.container("c1", "sleep 1000");
   config.uid = 1000;
   config.gid = 2000;
@@ -325,7 +331,7 @@ TEST_CASE("exec: exit codes, output, stdin, user, environment, limits, timeout")
 TEST_CASE("terminals: of a container and of an exec, with their size") {
   ORCH_NEEDS_CONTAINERS();
   Node node;
-  REQUIRE(node.runtime->create_sandbox(node.pod()).ok());
+  node.create(node.pod());
   ContainerConfig config = node.container("c1", "read line; echo got $line; exit 4");
   config.tty = true;
   config.stdin_open = true;
@@ -356,7 +362,7 @@ TEST_CASE("terminals: of a container and of an exec, with their size") {
 TEST_CASE("attach: stdin reaches the container, its streams stay apart") {
   ORCH_NEEDS_CONTAINERS();
   Node node;
-  REQUIRE(node.runtime->create_sandbox(node.pod()).ok());
+  node.create(node.pod());
   ContainerConfig config = node.container("c1", "cat; echo done >&2; exit 2");
   config.stdin_open = true;
   config.stdin_once = true;
@@ -373,7 +379,7 @@ TEST_CASE("attach: stdin reaches the container, its streams stay apart") {
 TEST_CASE("containers of a pod share net, ipc, uts and /dev/shm, not pid") {
   ORCH_NEEDS_CONTAINERS();
   Node node;
-  REQUIRE(node.runtime->create_sandbox(node.pod()).ok());
+  node.create(node.pod());
   node.start(node.container("a", "sleep 1000"));
   node.start(node.container("b", "sleep 1000"));
   const auto space = [&](const char* id, const std::string& name) {
@@ -397,7 +403,7 @@ TEST_CASE("shareProcessNamespace: containers see each other; the end of one is n
   Node node;
   SandboxConfig pod = node.pod();
   pod.share_process_namespace = true;
-  REQUIRE(node.runtime->create_sandbox(pod).ok());
+  node.create(pod);
   node.start(node.container("a", "sleep 1111 & sleep 2222"));
   node.start(node.container("b", "sleep 3333"));
   const auto all = [&] {
@@ -419,7 +425,7 @@ TEST_CASE("limits hold: memory kills and says so, pids refuse, usage is told") {
   pod.limits.memory_bytes = 256 << 20;
   pod.limits.cpu_shares = 512;
   pod.limits.cpu_quota_us = 50'000;
-  REQUIRE(node.runtime->create_sandbox(pod).ok());
+  node.create(pod);
   ContainerConfig config = node.container("fat", "tail /dev/zero");
   config.resources.memory_bytes = 16 << 20;
   node.start(config);
@@ -450,7 +456,7 @@ TEST_CASE("limits hold: memory kills and says so, pids refuse, usage is told") {
 TEST_CASE("read-only root, mounts, dropped capabilities, privileged") {
   ORCH_NEEDS_CONTAINERS();
   Node node;
-  REQUIRE(node.runtime->create_sandbox(node.pod()).ok());
+  node.create(node.pod());
   fs::create_directories(node.folder + "/volume");
   ContainerConfig config = node.container("c1", "sleep 1000");
   config.read_only_rootfs = true;
@@ -480,7 +486,7 @@ TEST_CASE("read-only root, mounts, dropped capabilities, privileged") {
 TEST_CASE("stopping: the signal reaches the container; SIGKILL ends what ignores it") {
   ORCH_NEEDS_CONTAINERS();
   Node node;
-  REQUIRE(node.runtime->create_sandbox(node.pod()).ok());
+  node.create(node.pod());
   node.start(node.container("good", "trap 'exit 0' TERM; echo up; while :; do sleep 0.1; done"));
   node.start(node.container("bad", "trap '' TERM; echo up; while :; do sleep 0.1; done"));
   for (const char* id : {"good", "bad"}) {
@@ -499,7 +505,7 @@ TEST_CASE("stopping: the signal reaches the container; SIGKILL ends what ignores
 TEST_CASE("what cannot start says why and leaves nothing") {
   ORCH_NEEDS_CONTAINERS();
   Node node;
-  REQUIRE(node.runtime->create_sandbox(node.pod()).ok());
+  node.create(node.pod());
   ContainerConfig config = node.container("c1", "");
   config.args = {"no-such-program"};
   const Status status = node.runtime->start_container(config).status();
@@ -578,7 +584,7 @@ TEST_CASE("time from nothing to a running container") {
     return std::chrono::duration<double, std::milli>(system_clock().monotonic() - begin).count();
   };
   for (int round = 0; round < 15; ++round) {
-    created.push_back(timed([&] { REQUIRE(node.runtime->create_sandbox(node.pod()).ok()); }));
+    created.push_back(timed([&] { node.create(node.pod()); }));
     started.push_back(timed([&] { node.start(node.container("c1", "sleep 1000")); }));
     executed.push_back(
         timed([&] { REQUIRE(node.runtime->exec_sync("c1", {"true"}, 5000)->exit_code == 0); }));

@@ -65,7 +65,7 @@ Result<void> serve(const Arguments& arguments, Faults& faults, UniqueFd* ready) 
   Supervisor supervisor(paths, sandbox, settings, cgroups, faults, system_clock());
   ORCH_TRY(supervisor.listen());
   ORCH_TRY(faults.step("report ready"));
-  ORCH_TRY(write_all(ready->get(), "ok=1\n"));
+  ORCH_TRY(write_all(ready->get(), success_record().render()));
   ready->reset();
   return supervisor.run();
 }

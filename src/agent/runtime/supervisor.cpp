@@ -152,7 +152,8 @@ void Supervisor::remove_now(Container& container) {
   for (const auto& connection : connections_) {
     if (connection->awaits_removal_of != container.id) continue;
     connection->awaits_removal_of.clear();
-    (void)send_message(connection->fd.get(), gone ? Record() : failure_record(gone.status()));
+    (void)send_message(connection->fd.get(),
+                       gone ? success_record() : failure_record(gone.status()));
   }
 }
 

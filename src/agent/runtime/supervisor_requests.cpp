@@ -73,7 +73,7 @@ Result<void> Supervisor::dispatch(Connection& connection, Message& message) {
   } else {
     return bad_request("shim: unknown verb \"" + verb + "\"");
   }
-  return send_message(connection.fd.get(), Record());
+  return send_message(connection.fd.get(), success_record());
 }
 
 Result<void> Supervisor::start(const std::string& id) {
@@ -131,7 +131,7 @@ Result<void> Supervisor::remove(Connection& connection, const std::string& id) {
   Container* container = find(id);
   if (container == nullptr) {
     ORCH_TRY(demolish_container(paths_, settings_.runc_root, cgroups_, sandbox_.cgroup_parent, id));
-    return send_message(connection.fd.get(), Record());
+    return send_message(connection.fd.get(), success_record());
   }
   connection.awaits_removal_of = id;
   container->removing = true;
