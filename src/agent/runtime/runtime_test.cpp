@@ -225,7 +225,8 @@ TEST_CASE("kill -9 of the agent loses neither log nor exit code") {
                               "i=0; while [ $i -lt 200 ]; do echo line $i; i=$((i+1)); done; "
                               "cat /gate; echo last; exit 9"))
                           .ok();
-    ::kill(::getpid(), made ? SIGKILL : SIGTERM);
+    if (made) ::kill(::getpid(), SIGKILL);
+    ::_exit(1);
   }
   int wait_status = 0;
   REQUIRE(::waitpid(agent, &wait_status, 0) == agent);
@@ -246,9 +247,9 @@ TEST_CASE("kill -9 of the agent loses neither log nor exit code") {
   node.runtime.reset();
   { const UniqueFd gate(::open((node.rootfs + "/gate").c_str(), O_WRONLY | O_CLOEXEC)); }
   node.open();
-  for (const SandboxState& sandbox : node.runtime->list())
-    for (const ContainerState& state : sandbox.containers)
-      if (state.id == "c2" && state.status == ContainerStatus::exited) CHECK(state.exit.code == 3);
+  const ContainerState state = *node.runtime->container("c2");
+  const bool recorded = state.status == ContainerStatus::exited;
+  CHECK((recorded ? state.exit : node.exit_of("c2")).code == 3);
 }
 
 TEST_CASE(
@@ -300,8 +301,8 @@ TEST_CASE("exec: exit codes, output, stdin, user, environment, limits, timeout")
   CHECK(status("CapBnd") == "CapBnd:\t00000000a80425fb\n");
   CHECK(status("Seccomp:") == "Seccomp:\t2\n");
   const std::string cgroup = runtime.exec_sync("c1", {"cat", "/proc/self/cgroup"}, 5000)->out;
-  CHECK(cgroup.find(node.cgroup + "/pod1/c1") + cgroup.find("/\n") != 2 * std::string::npos);
-  CHECK(runtime.exec_sync("c1", {"sh", "-c", "echo $$; ls /proc/1/exe"}, 5000)->exit_code >= 0);
+  const bool own_view = cgroup.find(":/\n") != std::string::npos;  // v2: a cgroup namespace.
+  CHECK((own_view || cgroup.find("/" + node.cgroup + "/pod1/c1\n") != std::string::npos));
 
   const Status missing = runtime.exec_sync("c1", {"no-such-program"}, 5000).status();
   CHECK(missing.is("StartError"));
