@@ -1,0 +1,198 @@
+// store_bench: what the store does in a second, and what an object costs. Prints one line a figure.
+//
+//   store_bench [folder]      The folder's disk is what is measured; default: a new one in ".".
+//
+// Build with the release preset on a quiet machine. A row names its target where there is one.
+#include <fcntl.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstdio>
+#include <mutex>
+#include <random>
+
+#include "base/check.h"
+#include "base/fd.h"
+#include "base/files.h"
+#include "base/log.h"
+#include "store/store.h"
+
+namespace orch::store {
+namespace {
+
+constexpr size_t kObjectBytes = 1024;
+constexpr int kKeys = 5000;
+constexpr int kRecoveredObjects = 100'000;
+constexpr auto kDuration = std::chrono::seconds(3);
+
+double us_since(MonoTime start) {
+  return std::chrono::duration<double, std::micro>(system_clock().monotonic() - start).count();
+}
+
+struct Latencies {
+  std::vector<double> us;
+  double at(double share) {
+    std::ranges::sort(us);
+    return us.empty() ? 0 : us[static_cast<size_t>(share * static_cast<double>(us.size() - 1))];
+  }
+};
+
+void print_rate(const char* what, double per_second, Latencies& latencies, const char* target) {
+  std::printf("%-34s %9.0f /s   p50 %8.1f us   p99 %8.1f us   %s\n", what, per_second,
+              latencies.at(0.5), latencies.at(0.99), target);
+  std::fflush(stdout);
+}
+
+Write some_write(uint32_t number) {
+  Write write;
+  char key[64];
+  std::snprintf(key, sizeof key, "/pods/default/web-%08u", number);
+  write.key = key;
+  write.bytes = R"({"metadata":{"resourceVersion":"")";
+  write.revision_at = static_cast<uint32_t>(write.bytes->size()) - 1;
+  write.bytes->resize(kObjectBytes, 'x');
+  write.tags = {.uid = "0190d3e2-7a5e-4c1b-9d65-3f1c2b7a8e90",
+                .labels = {{"app", "web"}, {"pod-template-hash", "6d4cf56db6"}},
+                .fields = {{"spec.nodeName", "node-1"}, {"status.phase", "Running"}},
+                .owners = {}};
+  return write;
+}
+
+// One fsync of 4 KiB appended to a file: what a single durable write can't beat.
+void measure_fsync(const std::string& folder) {
+  const UniqueFd fd(::open((folder + "/fsync").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+  const std::string page(4096, 'p');
+  Latencies latencies;
+  const MonoTime start = system_clock().monotonic();
+  while (system_clock().monotonic() - start < kDuration / 3) {
+    const MonoTime before = system_clock().monotonic();
+    ORCH_CHECK(write_all(fd.get(), page).ok());
+    ORCH_CHECK(::fsync(fd.get()) == 0);
+    latencies.us.push_back(us_since(before));
+  }
+  const double rate = static_cast<double>(latencies.us.size()) / (us_since(start) / 1e6);
+  print_rate("append 4 KiB + fsync", rate, latencies, "");
+}
+
+// `writers` writes are always under way; each answer starts the next one.
+class Writers {
+ public:
+  Writers(Store& store, int writers) : store_(store), running_(writers) {
+    for (int i = 0; i < writers; ++i) next();
+  }
+  void print(const char* what, const char* target) {
+    std::unique_lock lock(mutex_);
+    ended_.wait(lock, [this] { return running_ == 0; });
+    const double rate = static_cast<double>(latencies_.us.size()) / (us_since(start_) / 1e6);
+    print_rate(what, rate, latencies_, target);
+  }
+
+ private:
+  void next() {
+    const MonoTime before = system_clock().monotonic();
+    const auto number = static_cast<uint32_t>(random_() % kKeys);
+    store_.commit(some_write(number), [this, before](Result<Committed> result) {
+      ORCH_CHECK(result.ok());
+      const bool go_on = system_clock().monotonic() - start_ < kDuration;
+      {
+        const std::lock_guard lock(mutex_);
+        latencies_.us.push_back(us_since(before));
+        if (!go_on && --running_ == 0) ended_.notify_one();
+      }
+      if (go_on) next();
+    });
+  }
+
+  Store& store_;
+  const MonoTime start_ = system_clock().monotonic();
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  int running_;
+  Latencies latencies_;
+  std::minstd_rand random_{1};
+};
+
+void measure_reads(Store& store) {
+  std::minstd_rand random(1);
+  Latencies gets, lists;
+  const MonoTime start = system_clock().monotonic();
+  while (gets.us.size() < 200'000) {
+    const std::string key = some_write(static_cast<uint32_t>(random() % kKeys)).key;
+    const MonoTime before = system_clock().monotonic();
+    ORCH_CHECK(store.get(key) != nullptr);
+    gets.us.push_back(us_since(before));
+  }
+  print_rate("get", 2e5 / (us_since(start) / 1e6), gets, "");
+  const MonoTime list_start = system_clock().monotonic();
+  while (lists.us.size() < 1000) {
+    const MonoTime before = system_clock().monotonic();
+    ORCH_CHECK(store.range({.prefix = "/pods/default/"})->records.size() == kKeys);
+    lists.us.push_back(us_since(before));
+  }
+  print_rate("range of 5,000", 1e3 / (us_since(list_start) / 1e6), lists, "");
+}
+
+size_t heap_bytes() { return ::mallinfo2().uordblks; }
+
+std::unique_ptr<Store> open_store(const std::string& folder) {
+  Options options;
+  options.directory = folder;
+  const auto tagger = [](auto, auto) { return some_write(0).tags; };
+  return *Store::open(options, tagger);
+}
+
+void fill(const std::string& folder) {
+  auto store = open_store(folder);
+  for (int i = 0; i < kRecoveredObjects; ++i) {
+    Write write = some_write(static_cast<uint32_t>(i));
+    write.durability = Durability::relaxed;
+    ORCH_CHECK(store->commit(std::move(write)).ok());
+  }
+}
+
+void measure_recovery(const std::string& folder) {
+  fill(folder);
+  ::malloc_trim(0);
+  const size_t before = heap_bytes();
+  const MonoTime start = system_clock().monotonic();
+  auto store = open_store(folder);
+  const double ms = us_since(start) / 1000;
+  ORCH_CHECK(store->count("") == kRecoveredObjects);
+  std::printf("%-34s %9.0f ms   target: <= 1000 ms\n", "open with 100,000 objects", ms);
+  const size_t each = (heap_bytes() - before) / kRecoveredObjects;
+  std::printf("%-34s %9zu B    target: <= %zu\n", "memory per object of 1 KiB", each,
+              kObjectBytes + 300);
+}
+
+void run(const std::string& folder) {
+  measure_fsync(folder);
+  {
+    auto store = open_store(folder + "/a");
+    for (uint32_t i = 0; i < kKeys; ++i) {
+      Write write = some_write(i);
+      write.durability = Durability::relaxed;
+      ORCH_CHECK(store->commit(std::move(write)).ok());
+    }
+    Writers(*store, 1).print("durable writes of 1 KiB, 1 writer", "target: p50 <= 2 fsyncs");
+    Writers(*store, 256)
+        .print("durable writes of 1 KiB, 256", "target: >= 60,000/s, p99 <= 10,000 us");
+    measure_reads(*store);
+  }
+  measure_recovery(folder + "/b");
+}
+
+}  // namespace
+}  // namespace orch::store
+
+int main(int count, char** arguments) {
+  orch::log::set_level(orch::log::Level::warning);
+  std::string folder = count > 1 ? arguments[1] : "store_bench.XXXXXX";
+  if (count == 1) ORCH_CHECK(::mkdtemp(folder.data()) != nullptr);
+  orch::store::run(folder);
+  if (count == 1) ORCH_CHECK(orch::remove_tree(folder).ok());
+  return 0;
+}
