@@ -121,7 +121,7 @@ TEST_CASE("image names are made whole as docker's users expect") {
   CHECK(whole("ghcr.io/a/b__c.d-e:V_1") == "ghcr.io/a/b__c.d-e:V_1");
   const std::string digest = "@sha256:" + std::string(64, 'a');
   CHECK(whole("x" + digest) == "docker.io/library/x" + digest);
-  for (const char* bad : {"", ":tag", "UPPER/case", "a//b", "a/../b", "a:b:c", "-a", "a-",
+  for (const char* bad : {"", ":tag", "a/UPPER", "a//b", "a/../b", "a:b:c", "-a", "a-",
                           "a@sha256:1", "a b", "x:", "a___b", "a..b", "http://x/y"})
     CHECK(whole(bad) == "InvalidImageName");
 }
@@ -170,11 +170,12 @@ TEST_CASE("a hostile layer does not get out of its folder") {
   CHECK_FALSE(unpack([](Tar& t) { t.add("../victim", Tar::kFile, "owned"); }));
   CHECK_FALSE(unpack([](Tar& t) { t.add("a/../../victim", Tar::kFile, "owned"); }));
   CHECK(unpack([&](Tar& t) { t.add(dir / "victim", Tar::kFile, "owned"); }));  // Below the root.
-  CHECK(unpack([&](Tar& t) {
+  // A link leads nowhere but below the root, where its target is not.
+  CHECK_FALSE(unpack([&](Tar& t) {
     t.add("up", Tar::kLink, dir / "");
     t.add("up/victim", Tar::kFile, "owned");
   }));
-  CHECK(unpack([&](Tar& t) {
+  CHECK_FALSE(unpack([&](Tar& t) {
     t.add("up", Tar::kLink, "../../../../../../.." + (dir / ""));
     t.add("up/victim", Tar::kFile, "owned");
   }));

@@ -32,7 +32,7 @@ constexpr size_t kMaxRecordBytes = 4u << 20;
 
 // 160 bits of the digest, short enough that the options of a mount hold kMaxLayers of them.
 std::string layer_key(const std::string& digest) {
-  return base64url_encode(crypto::sha256(digest).substr(0, 20));
+  return base64url_encode(crypto::sha256_bytes(digest).substr(0, 20));
 }
 
 bool valid_container_id(std::string_view id) {
