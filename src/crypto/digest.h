@@ -1,15 +1,13 @@
-// Digests: SHA-256 (FIPS 180-4) by OpenSSL, and comparison without a timing trace.
+// SHA-256 (FIPS 180-4) and comparison of secrets. Pure.
 #pragma once
 
 #include <memory>
 #include <string>
 #include <string_view>
 
-struct evp_md_ctx_st;
-
 namespace orch::crypto {
 
-// Not thread-safe; one digest per object.
+// Incremental: update() as bytes come, finish once.
 class Sha256 {
  public:
   Sha256();
@@ -18,17 +16,19 @@ class Sha256 {
   Sha256& operator=(Sha256&&) noexcept;
 
   void update(std::string_view bytes);
-  std::string finish();      // 32 raw bytes. REQUIRES: called once, last.
-  std::string finish_hex();  // 64 lower-case digits; the same rule.
+  // 64 lower-case hex digits, as image digests are written. Ends this object's use.
+  std::string finish_hex();
+  std::string finish_bytes();  // The same as 32 bytes.
 
  private:
-  evp_md_ctx_st* context_;
+  struct Context;
+  std::unique_ptr<Context> context_;
 };
 
-std::string sha256(std::string_view bytes);      // 32 raw bytes.
-std::string sha256_hex(std::string_view bytes);  // 64 lower-case digits.
+std::string sha256_hex(std::string_view bytes);
+std::string sha256_bytes(std::string_view bytes);
 
-// Takes the same time wherever the texts differ (their lengths may show).
-bool equal_in_constant_time(std::string_view a, std::string_view b);
+// Takes the same time wherever the texts differ (their lengths are no secret).
+bool equal_secrets(std::string_view a, std::string_view b);
 
 }  // namespace orch::crypto

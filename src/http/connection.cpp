@@ -1,0 +1,440 @@
+#include "http/connection.h"
+
+#include <sys/socket.h>
+
+#include "base/log.h"
+#include "base/strings.h"
+#include "http/exchange.h"
+#include "http/tls.h"
+
+namespace orch::http {
+
+namespace {
+
+using Wait = boost::asio::posix::descriptor_base;
+
+// How long a refused client may go on sending before the connection ends: closing at once would
+// reset the connection and could take our answer with it (RFC 9112, 9.6).
+constexpr int linger_timeout_s = 2;
+
+Response plain_text(const Status& status) {
+  Response response;
+  response.status = status.code;
+  response.headers.add("Content-Type", "text/plain; charset=utf-8");
+  response.body.append(status.message + "\n");
+  return response;
+}
+
+bool has_no_body(int status) { return status < 200 || status == 204 || status == 304; }
+
+}  // namespace
+
+Connection::Connection(std::shared_ptr<Loop> loop, std::shared_ptr<ServerState> server,
+                       Transport transport, std::string peer_address)
+    : server_(std::move(server)),
+      loop_(*loop),
+      weak_loop_(loop),
+      transport_(std::move(transport)),
+      descriptor_(loop->context, transport_.fd()),
+      timer_(loop->context) {
+  peer_.address = std::move(peer_address);
+  server_->connection_opened();
+}
+
+Connection::~Connection() {
+  if (descriptor_.is_open()) descriptor_.release();
+}
+
+void Connection::start() {
+  loop_.connections.insert(shared_from_this());
+  if (server_->stopping) return close();
+  set_deadline(server_->options.handshake_timeout_s);
+  step();
+}
+
+void Connection::step() {
+  if (stepping_) return;
+  const auto self = shared_from_this();  // close() drops the owner.
+  stepping_ = true;
+  for (bool more = true; more;) {
+    switch (state_) {
+      case State::handshake:
+        more = step_handshake();
+        break;
+      case State::reading:
+        more = step_read();
+        break;
+      case State::writing:
+        more = step_write();
+        break;
+      case State::streaming:
+        more = step_stream();
+        break;
+      case State::upgrading:
+        more = step_upgrade();
+        break;
+      case State::lingering:
+        more = step_linger();
+        break;
+      case State::handling:
+      case State::closed:
+        more = false;
+        break;
+    }
+  }
+  stepping_ = false;
+}
+
+bool Connection::step_handshake() {
+  const IoResult result = transport_.handshake();
+  if (result.kind != Io::done) {
+    if (result.kind == Io::failed && log::enabled(log::Level::debug))
+      log::debug("http", "TLS handshake with " + peer_.address + ": " + transport_.error());
+    return wait_for(result);
+  }
+  std::string address = std::move(peer_.address);
+  peer_ = peer_identity(transport_.ssl());
+  peer_.address = std::move(address);
+  begin_reading();
+  return true;
+}
+
+// Requests ------------------------------------------------------------------------------------
+
+void Connection::begin_reading() {
+  state_ = State::reading;
+  request_began_ = continue_sent_ = false;
+  const ServerOptions& options = server_->options;
+  parser_.emplace(MessageLimits{options.max_header_bytes, options.max_body_bytes});
+  set_deadline(options.idle_timeout_s);
+  if (!input_.empty()) feed(std::exchange(input_, {}));
+}
+
+bool Connection::step_read() {
+  if (!flush_out()) return false;  // A "100 Continue" may still be on its way.
+  const IoResult result = transport_.read(loop_.read_buffer.data(), loop_.read_buffer.size());
+  if (result.kind != Io::done) return wait_for(result);
+  feed({loop_.read_buffer.data(), result.bytes});
+  return true;
+}
+
+void Connection::feed(std::string_view bytes) {
+  std::string joined;
+  if (!input_.empty()) {
+    joined.swap(input_);
+    bytes = joined.append(bytes);
+  }
+  const Result<size_t> used = parser_->feed(bytes);
+  if (!used.ok()) return refuse(used.status());
+  const std::string_view rest = bytes.substr(*used);
+  if (!parser_->done() && rest.size() > server_->options.max_header_bytes)
+    return refuse(bad_request("a line of the request is too long"));
+  input_ = rest;
+  if (parser_->done()) return handle_request();
+  if (!std::exchange(request_began_, true)) set_deadline(server_->options.request_timeout_s);
+  continue_if_expected();
+}
+
+void Connection::continue_if_expected() {
+  static constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+  if (!parser_->expects_continue() || std::exchange(continue_sent_, true)) return;
+  out_.push_back({nullptr, go_on});
+}
+
+void Connection::handle_request() {
+  state_ = State::handling;
+  clear_deadline();
+  http10_ = parser_->http10();
+  keep_alive_ = parser_->keep_alive() && !http10_ && !server_->stopping;
+  Request request = std::move(parser_->request());
+  parser_.reset();
+  request.peer = peer_;
+  head_request_ = request.method == "HEAD";
+  server_->handler(std::make_shared<ServerExchange>(weak_from_this(), weak_loop_.lock(),
+                                                    std::move(request), http10_));
+}
+
+// A message that can't be read is answered and the connection ends: where the next would begin
+// is unknown.
+void Connection::refuse(const Status& status) {
+  parser_.reset();
+  input_.clear();
+  keep_alive_ = false;
+  refused_ = true;
+  queue_response(plain_text(status), Framing::sized);
+  state_ = State::writing;
+  step();
+}
+
+// Answers -------------------------------------------------------------------------------------
+
+void Connection::answer(Response response) {
+  if (state_ != State::handling) return;
+  if (to_lower(response.headers.get("Connection")) == "close") keep_alive_ = false;
+  queue_response(response, has_no_body(response.status) ? Framing::none : Framing::sized);
+  state_ = State::writing;
+  step();
+}
+
+void Connection::queue_response(const Response& response, Framing framing) {
+  Body head(render_response_head(response, framing, keep_alive_));
+  if (stream_) stream_->bytes_queued(head.size());
+  out_.push_back(head.pieces().front());
+  if (framing != Framing::sized || head_request_) return;
+  for (const Body::Piece& piece : response.body.pieces()) out_.push_back(piece);
+}
+
+bool Connection::step_write() {
+  if (!flush_out()) return false;
+  if (refused_)
+    linger();
+  else if (keep_alive_)
+    begin_reading();
+  else
+    close();
+  return true;
+}
+
+void Connection::linger() {
+  state_ = State::lingering;
+  transport_.shutdown();
+  ::shutdown(transport_.fd(), SHUT_WR);
+  set_deadline(linger_timeout_s);
+}
+
+bool Connection::step_linger() {
+  const IoResult result = transport_.read(loop_.read_buffer.data(), loop_.read_buffer.size());
+  return result.kind == Io::done || wait_for(result);
+}
+
+// Streams -------------------------------------------------------------------------------------
+
+void Connection::begin_stream(std::shared_ptr<ServerStream> stream, Response head,
+                              std::function<void()> on_closed) {
+  if (state_ != State::handling) {
+    if (stream->set_gone() && on_closed) on_closed();
+    return;
+  }
+  stream_ = std::move(stream);
+  stream_ended_ = false;
+  on_closed_ = std::move(on_closed);
+  if (http10_) keep_alive_ = false;
+  queue_response(head, http10_ ? Framing::to_eof : Framing::chunked);
+  state_ = State::streaming;
+  if (server_->stopping) return drain();
+  step();
+}
+
+void Connection::flush_stream() {
+  if (state_ == State::streaming) step();
+}
+
+void Connection::cut_off() {
+  if (state_ == State::streaming) close();
+}
+
+bool Connection::step_stream() {
+  ServerStream::Taken taken = stream_->take();
+  for (Body::Piece& piece : taken.pieces) out_.push_back(std::move(piece));
+  stream_ended_ = stream_ended_ || taken.ended;
+  const bool all_written = flush_out();
+  if (state_ == State::closed) return false;
+  if (all_written) clear_deadline();
+  if (all_written && stream_ended_) {
+    stream_.reset();
+    on_closed_ = nullptr;
+    if (keep_alive_)
+      begin_reading();
+    else
+      close();
+    return true;
+  }
+  watch_peer();
+  return false;
+}
+
+// While a stream is silent, only its end of the connection tells that the peer is gone. What the
+// peer sends meanwhile is kept as its next request, up to one header's worth.
+void Connection::watch_peer() {
+  while (!read_armed_) {
+    const IoResult result = transport_.read(loop_.read_buffer.data(), loop_.read_buffer.size());
+    if (result.kind != Io::done) {
+      wait_for(result);
+      return;
+    }
+    if (input_.size() + result.bytes > server_->options.max_header_bytes) return close();
+    input_.append(loop_.read_buffer.data(), result.bytes);
+  }
+}
+
+// Upgrades ------------------------------------------------------------------------------------
+
+void Connection::begin_upgrade(Response head, Upgrades::Run run) {
+  if (state_ != State::handling) return;
+  if (!server_->upgrades->reserve())
+    return answer(plain_text(too_many_requests("too many upgraded connections", 1)));
+  run_upgrade_ = std::move(run);
+  queue_response(head, Framing::none);
+  state_ = State::upgrading;
+  step();
+}
+
+bool Connection::step_upgrade() {
+  if (flush_out()) hand_over();
+  return false;
+}
+
+void Connection::hand_over() {
+  state_ = State::closed;
+  descriptor_.release();
+  timer_.cancel();
+  server_->upgrades->start(std::move(transport_), std::move(input_), std::move(run_upgrade_));
+  loop_.connections.erase(shared_from_this());
+  server_->connection_closed();
+}
+
+// Writing -------------------------------------------------------------------------------------
+
+bool Connection::flush_out() {
+  while (!write_armed_) {
+    if (chunk_.empty()) chunk_ = next_chunk();
+    if (chunk_.empty()) return true;
+    const IoResult result = transport_.write(chunk_);
+    if (result.kind != Io::done) {
+      set_deadline(server_->options.write_timeout_s);
+      return wait_for(result);
+    }
+    chunk_written(result.bytes);
+  }
+  return false;
+}
+
+// At most one TLS record: large pieces go out from where they lie, small ones are gathered.
+std::string_view Connection::next_chunk() {
+  if (out_.empty()) {
+    staged_ = {};  // An idle connection holds no buffer.
+    return {};
+  }
+  const std::string_view first = out_.front().view.substr(out_offset_);
+  if (first.size() >= tls_record_bytes || out_.size() == 1)
+    return first.substr(0, tls_record_bytes);
+  staged_.assign(first);
+  for (size_t i = 1; i < out_.size() && staged_.size() < tls_record_bytes; ++i)
+    staged_.append(out_[i].view.substr(0, tls_record_bytes - staged_.size()));
+  return staged_;
+}
+
+void Connection::chunk_written(size_t n) {
+  chunk_.remove_prefix(n);
+  if (stream_) stream_->bytes_left(n);
+  while (n > 0) {
+    const size_t left = out_.front().view.size() - out_offset_;
+    if (n < left) {
+      out_offset_ += n;
+      return;
+    }
+    n -= left;
+    out_offset_ = 0;
+    out_.pop_front();
+  }
+}
+
+// Ends ----------------------------------------------------------------------------------------
+
+void Connection::drain() {
+  keep_alive_ = false;
+  switch (state_) {
+    case State::handshake:
+      return close();
+    case State::reading:
+      if (!request_began_) close();
+      return;
+    case State::streaming: {
+      const auto tell = std::exchange(on_closed_, nullptr);
+      stream_->close();
+      if (tell) tell();
+      return;
+    }
+    default:
+      return;
+  }
+}
+
+void Connection::close() {
+  if (state_ == State::closed) return;
+  if (state_ == State::upgrading) server_->upgrades->release();
+  state_ = State::closed;
+  transport_.shutdown();
+  descriptor_.release();
+  timer_.cancel();
+  const auto tell = std::exchange(on_closed_, nullptr);
+  const bool told_by_writer = stream_ && !stream_->set_gone();
+  stream_.reset();
+  run_upgrade_ = nullptr;
+  const auto self = shared_from_this();
+  loop_.connections.erase(self);
+  server_->connection_closed();
+  if (tell && !told_by_writer) tell();
+}
+
+// Waiting -------------------------------------------------------------------------------------
+
+bool Connection::wait_for(const IoResult& result) {
+  switch (result.kind) {
+    case Io::want_read:
+      arm_read();
+      break;
+    case Io::want_write:
+      arm_write();
+      break;
+    default:
+      close();
+      break;
+  }
+  return false;
+}
+
+void Connection::arm_read() {
+  if (std::exchange(read_armed_, true)) return;
+  descriptor_.async_wait(Wait::wait_read, [self = shared_from_this()](const auto& error) {
+    self->read_armed_ = false;
+    if (!error) self->step();
+  });
+}
+
+void Connection::arm_write() {
+  if (std::exchange(write_armed_, true)) return;
+  descriptor_.async_wait(Wait::wait_write, [self = shared_from_this()](const auto& error) {
+    self->write_armed_ = false;
+    if (!error) self->step();
+  });
+}
+
+void Connection::set_deadline(int seconds) {
+  deadline_ = system_clock().monotonic() + std::chrono::seconds(seconds);
+  if (deadline_ < timer_at_) arm_timer(deadline_);
+}
+
+void Connection::arm_timer(MonoTime when) {
+  timer_at_ = when;
+  timer_.expires_at(when);
+  timer_.async_wait([self = shared_from_this()](const auto& error) {
+    if (!error) self->on_timer();
+  });
+}
+
+void Connection::on_timer() {
+  timer_at_ = MonoTime::max();
+  if (state_ == State::closed) return;
+  if (system_clock().monotonic() >= deadline_) return on_deadline();
+  if (deadline_ != MonoTime::max()) arm_timer(deadline_);
+}
+
+void Connection::on_deadline() {
+  clear_deadline();
+  if (state_ == State::reading && request_began_)
+    return refuse(Status{408, "Timeout", "the request did not arrive in time", {}});
+  close();
+}
+
+}  // namespace orch::http

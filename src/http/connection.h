@@ -1,0 +1,131 @@
+// Connection: the server's side of one TLS connection, a state machine on one I/O thread.
+//
+//   handshake → reading → handling → writing → reading → …        (keep-alive)
+//                            ├→ streaming → reading | lingering   (watch, logs)
+//                            └→ upgrading → handed over           (exec, port-forward)
+//
+// step() does what the state allows until the socket would block, then waits for the socket. All
+// members run on the Loop's thread, except where noted. Deadlines are lazy: a timer that fires
+// early looks at the deadline again, so that a busy connection never touches the timer heap and an
+// idle one holds a single timer.
+#pragma once
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <deque>
+#include <functional>
+#include <optional>
+
+#include "base/clock.h"
+#include "http/loop.h"
+#include "http/parser.h"
+#include "http/render.h"
+#include "http/server_stream.h"
+#include "http/transport.h"
+
+namespace orch::http {
+
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  // Any thread; start() is posted to the Loop then.
+  Connection(std::shared_ptr<Loop> loop, std::shared_ptr<ServerState> server, Transport transport,
+             std::string peer_address);
+  ~Connection();
+  Connection(const Connection&) = delete;
+
+  void start();
+  // The answers that an Exchange gives. Ignored when the connection ended meanwhile.
+  void answer(Response response);
+  void begin_stream(std::shared_ptr<ServerStream> stream, Response head,
+                    std::function<void()> on_closed);
+  void begin_upgrade(Response head, Upgrades::Run run);
+  // Something was queued in the stream.
+  void flush_stream();
+  // The stream's reader is too slow.
+  void cut_off();
+  // The server stops: ends what idles or streams, lets an answer under way go out.
+  void drain();
+  // Ends now.
+  void close();
+
+ private:
+  enum class State {
+    handshake,
+    reading,
+    handling,
+    writing,
+    streaming,
+    upgrading,
+    lingering,
+    closed
+  };
+
+  void step();
+  bool step_handshake();
+  bool step_read();
+  bool step_write();
+  bool step_upgrade();
+  bool step_stream();
+  bool step_linger();
+  void watch_peer();
+
+  void feed(std::string_view bytes);
+  void continue_if_expected();
+  void handle_request();
+  void refuse(const Status& status);
+  void queue_response(const Response& response, Framing framing);
+  void begin_reading();
+  void hand_over();
+  void linger();
+
+  // True when all of `out_` left; otherwise waits, or the connection ended.
+  bool flush_out();
+  std::string_view next_chunk();
+  void chunk_written(size_t n);
+
+  // False, always: "nothing more to do now".
+  bool wait_for(const IoResult& result);
+  void arm_read();
+  void arm_write();
+  void set_deadline(int seconds);
+  void clear_deadline() { deadline_ = MonoTime::max(); }
+  void arm_timer(MonoTime when);
+  void on_timer();
+  void on_deadline();
+
+  const std::shared_ptr<ServerState> server_;
+  Loop& loop_;  // Outlives its connections.
+  const std::weak_ptr<Loop> weak_loop_;
+  Transport transport_;
+  boost::asio::posix::stream_descriptor descriptor_;  // Waits; the Transport owns the descriptor.
+  boost::asio::steady_timer timer_;
+  MonoTime deadline_ = MonoTime::max();
+  MonoTime timer_at_ = MonoTime::max();  // When timer_ fires; max: not armed.
+
+  State state_ = State::handshake;
+  bool stepping_ = false;
+  bool read_armed_ = false;
+  bool write_armed_ = false;
+  bool keep_alive_ = true;
+  bool http10_ = false;
+  bool head_request_ = false;
+  bool request_began_ = false;  // Its first byte came.
+  bool continue_sent_ = false;
+  bool refused_ = false;  // Answered without reading all of the request.
+
+  Peer peer_;
+  std::optional<RequestParser> parser_;
+  std::string input_;  // Read and not yet parsed.
+
+  std::deque<Body::Piece> out_;  // To be written, in order.
+  size_t out_offset_ = 0;        // Written of its first piece.
+  std::string staged_;           // Small pieces gathered into one record.
+  std::string_view chunk_;       // Being written: in staged_ or in out_'s first piece.
+
+  std::shared_ptr<ServerStream> stream_;
+  bool stream_ended_ = false;
+  std::function<void()> on_closed_;
+  Upgrades::Run run_upgrade_;
+};
+
+}  // namespace orch::http
