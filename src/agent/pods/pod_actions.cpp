@@ -81,13 +81,15 @@ class Planner {
   // True when the main containers may run.
   bool plan_inits() {
     const bool main_began = std::any_of(containers_.begin(), containers_.end(), [&](const auto& c) {
-      return c.kind == Kind::main && observed_.of(c.name()).history.current.has_value();
+      const auto& history = observed_.of(c.name()).history;
+      return c.kind == Kind::main && history.current && !history.stale;
     });
     for (const auto& container : containers_) {
       const auto& seen = observed_.of(container.name());
       if (container.kind == Kind::init && !main_began) {
         const auto& current = seen.history.current;
-        if (current && current->finished && current->exit_code == 0) continue;
+        const bool done = current && current->finished && current->exit_code == 0;
+        if (done && !seen.history.stale) continue;
         plan_container(container);
         return false;
       }
@@ -105,8 +107,10 @@ class Planner {
       plan_running(container, seen);
       return;
     }
+    // A new sandbox needs its init containers again, whatever became of the old one's.
+    const bool again = seen.history.stale && container.kind == Kind::init;
     const auto& current = seen.history.current;
-    if (current && !should_restart(container.kind, policy_, *current)) return;
+    if (!again && current && !should_restart(container.kind, policy_, *current)) return;
     if (const WallTime due = restart_due(seen.history); observed_.now < due) {
       wake(due);
       return;
@@ -176,7 +180,8 @@ bool work_finished(const api::Value& pod, const Observed& observed) {
     const auto& history = observed.of(container.name()).history;
     const bool ended = history.current && history.current->finished &&
                        !should_restart(container.kind, policy, *history.current);
-    if (container.kind == Kind::init && ended && history.current->exit_code != 0) return true;
+    const bool failed = ended && history.current->exit_code != 0 && !history.stale;
+    if (container.kind == Kind::init && failed) return true;
     if (container.kind == Kind::main) mains_done = mains_done && ended;
   }
   return mains_done;

@@ -47,8 +47,9 @@ std::optional<ContainerRecord> container_from_json(const api::Value& json) {
 api::Value record_to_json(const PodRecord& record) {
   auto containers = api::Value::object();
   for (const auto& [name, history] : record.containers) {
-    auto json = api::Value::object(
-        {{"nextAttempt", int64_t{history.next_attempt}}, {"backoffSeconds", history.backoff_s}});
+    auto json = api::Value::object({{"nextAttempt", int64_t{history.next_attempt}},
+                                    {"backoffSeconds", history.backoff_s},
+                                    {"stale", history.stale}});
     if (history.current) json.set("current", container_to_json(*history.current));
     if (history.last) json.set("last", container_to_json(*history.last));
     containers.set(name, std::move(json));
@@ -66,6 +67,7 @@ Result<PodRecord> record_from_json(const api::Value& json) {
     history.last = container_from_json(entry["last"]);
     history.next_attempt = static_cast<uint32_t>(entry["nextAttempt"].as_int());
     history.backoff_s = entry["backoffSeconds"].as_int();
+    history.stale = entry["stale"].as_bool();
   }
   return record;
 }

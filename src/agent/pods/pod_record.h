@@ -37,6 +37,7 @@ struct ContainerHistory {
   std::optional<ContainerRecord> current, last;
   uint32_t next_attempt = 0;
   int64_t backoff_s = 0;  // How long after its end the next start must wait.
+  bool stale = false;     // `current` ran in an earlier sandbox (before a reboot, say).
 
   bool running() const { return current && !current->finished; }
   bool operator==(const ContainerHistory&) const = default;

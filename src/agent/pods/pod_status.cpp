@@ -42,7 +42,12 @@ api::Value render_condition(const Condition& condition, const api::Value& old_st
 bool init_done(const ContainerSpec& container, const ContainerObserved& seen) {
   if (container.kind == Kind::sidecar) return seen.history.running() && seen.started;
   const auto& current = seen.history.current;
-  return current && current->finished && current->exit_code == 0;
+  return current && current->finished && current->exit_code == 0 && !seen.history.stale;
+}
+
+bool is_own_condition(std::string_view type) {
+  return type == "PodReadyToStartContainers" || type == "Initialized" || type == "Ready" ||
+         type == "ContainersReady";
 }
 
 std::string bracketed(const std::vector<std::string>& names) {
@@ -60,7 +65,7 @@ class Builder {
     for (const auto& container : containers_) {
       const auto& seen = observed_.of(container.name());
       if (container.kind == Kind::main) {
-        main_began_ = main_began_ || seen.history.current.has_value();
+        main_began_ = main_began_ || (seen.history.current && !seen.history.stale);
         if (!(seen.history.running() && seen.ready)) unready_.push_back(container.name());
       } else if (!init_done(container, seen)) {
         incomplete_.push_back(container.name());
@@ -235,6 +240,20 @@ class Builder {
 
 api::Value pod_status(const api::Value& pod, const Observed& observed) {
   return Builder(pod, observed).build();
+}
+
+api::Value newest_status(const api::Value& of_server, const api::Value& own) {
+  if (own.is_null()) return of_server;
+  api::Value merged = own;
+  auto conditions = api::Value::array();
+  for (const auto& condition : own["conditions"].items()) {
+    if (is_own_condition(condition["type"].as_string())) conditions.push_back(condition);
+  }
+  for (const auto& condition : of_server["conditions"].items()) {
+    if (!is_own_condition(condition["type"].as_string())) conditions.push_back(condition);
+  }
+  merged.set("conditions", std::move(conditions));
+  return merged;
 }
 
 }  // namespace orch::pods

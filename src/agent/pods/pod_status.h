@@ -13,4 +13,8 @@ namespace orch::pods {
 // The whole new `status` object. `pod` carries the status as last written.
 api::Value pod_status(const api::Value& pod, const Observed& observed);
 
+// What is known of a pod's status now: `own` (null: nothing yet) as this node last computed it, and
+// the conditions of others as the server has them.
+api::Value newest_status(const api::Value& of_server, const api::Value& own);
+
 }  // namespace orch::pods
