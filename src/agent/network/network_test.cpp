@@ -138,6 +138,7 @@ TEST_CASE("network: a node is set up twice and torn down twice") {
     REQUIRE(done.ok());
   }
   CHECK(read_file("/proc/sys/net/ipv4/ip_forward").value() == "1\n");
+  CHECK(read_file("/proc/sys/net/ipv4/conf/orch0/send_redirects").value() == "0\n");
   CHECK(count_routes_of_ours() == 1);
   const Netlink netlink = Netlink::open().value();
   const Link bridge = netlink.link(kBridge).value();

@@ -133,6 +133,11 @@ Result<void> setup_node(const NodeConfig& config) {
   ORCH_TRY(netlink.set_up(bridge.get()));
   ORCH_TRY(add_service_route(netlink, config, index));
   ORCH_TRY(set_sysctl("/proc/sys/net/ipv4/ip_forward", "1"));
+  // The service route leads back to where pods' packets come from. The kernel would tell pods to
+  // find a VIP without us, and use up the ration of ICMP that a reject needs. The interface's value
+  // and the one for "all" are or-ed; other interfaces keep their own.
+  for (const std::string& scope : {std::string("all"), config.bridge})
+    ORCH_TRY(set_sysctl("/proc/sys/net/ipv4/conf/" + scope + "/send_redirects", "0"));
   const std::string bridge_filter = "/proc/sys/net/bridge/bridge-nf-call-iptables";
   if (file_exists(bridge_filter)) ORCH_TRY(set_sysctl(bridge_filter, "1"));
   return {};
