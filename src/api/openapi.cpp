@@ -11,7 +11,11 @@ namespace {
 constexpr std::string_view kRefPrefix = "#/components/schemas/";
 constexpr std::string_view kMetaPrefix = "io.k8s.apimachinery.pkg.apis.meta.v1.";
 
-using Types = std::set<const Type*>;
+// By name, so that a document is the same on every server.
+struct ByName {
+  bool operator()(const Type* a, const Type* b) const { return a->name < b->name; }
+};
+using Types = std::set<const Type*, ByName>;
 
 Value reference(std::string_view name) {
   return Value::object({{"$ref", std::string(kRefPrefix) + std::string(name)}});

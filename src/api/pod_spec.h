@@ -1,0 +1,28 @@
+// What is demanded of pods beyond the table: in pods and in every template of pods. Pure.
+// `path` is where the value stands ("spec", "spec.template.spec").
+#pragma once
+
+#include <string>
+
+#include "api/causes.h"
+
+namespace orch::api {
+
+void validate_pod_spec(const Value& spec, const std::string& path, Causes* causes);
+// Labels, annotations and the spec of a template.
+void validate_pod_template(const Value& pod_template, const std::string& path, Causes* causes);
+
+// Parts of validate_pod_spec, each in a file of its own.
+void validate_containers(const Value& spec, const std::string& path, Causes* causes);
+void validate_volumes(const Value& volumes, const std::string& path, Causes* causes);
+void validate_volume_mounts(const Value& container, const Value& volumes, const std::string& path,
+                            Causes* causes);
+void validate_scheduling(const Value& spec, const std::string& path, Causes* causes);
+
+// {"cpu": "100m"}: names, amounts, whole numbers where needed.
+void validate_resource_list(const Value& resources, const std::string& path, Causes* causes);
+
+// Must not be negative; absent will do.
+void validate_not_negative(const Value& number, const std::string& path, Causes* causes);
+
+}  // namespace orch::api
