@@ -1,0 +1,96 @@
+# Shared by the suites that run the real executable: a cluster in a network namespace of its own.
+#
+# A suite sources this with ORCH (the executable) set, calls start_server, and is cleaned up after
+# by a trap: processes by id, pods by `orch reset`, the namespace by name. Nothing outside is touched.
+# shellcheck shell=bash
+
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+PATH=$root/build/tools:$PATH
+
+work=$(mktemp -d /tmp/orch-test.XXXXXX)
+server_pid=""
+netns=orch-$(basename "$work" | tr -cd 'a-zA-Z0-9')
+node_ip=192.168.250.1
+export KUBECONFIG=$work/kubeconfig.yaml
+
+skip() {
+  echo "skipped: $*"
+  exit 77
+}
+
+need() {
+  [ "$(id -u)" = 0 ] || skip "needs root"
+  for tool in "$@"; do
+    command -v "$tool" >/dev/null || skip "needs $tool"
+  done
+}
+
+# Runs a command where the cluster's network is. (ip netns exec would hide /sys/fs/cgroup.)
+inside() { nsenter --net=/run/netns/"$netns" -- "$@"; }
+k() { inside kubectl "$@"; }
+
+make_netns() {
+  ip netns add "$netns"
+  inside ip link set lo up
+  # A bridge without ports stands for the machine's network card.
+  inside ip link add ext0 type bridge
+  inside ip addr add $node_ip/24 dev ext0
+  inside ip link set ext0 up
+  inside ip route add default dev ext0
+}
+
+# Starts `orch server` with the given further flags and waits until it says that it is ready.
+start_server() {
+  : >"$work/server.log"
+  inside "$ORCH" server --config "$work/config.yaml" --data-dir "$work/data" \
+    --run-dir "$work/run" --write-kubeconfig "$KUBECONFIG" --node-ip $node_ip --node-name node-1 \
+    "$@" >>"$work/server.log" 2>&1 &
+  server_pid=$!
+  wait_for_line "$work/server.log" "server: ready" $server_pid 30
+}
+
+# Waits, woken by the file itself, until a line with the text stands in it.
+wait_for_line() {
+  local file=$1 text=$2 pid=$3 seconds=$4
+  if ! timeout "$seconds" grep -q -m1 -- "$text" < <(tail --pid="$pid" -n +1 -f "$file" 2>/dev/null); then
+    echo "no \"$text\" in $file within $seconds s:"
+    tail -n 30 "$file"
+    return 1
+  fi
+}
+
+wait_node_ready() { k wait --for=condition=Ready node --all --timeout=30s >/dev/null; }
+
+stop_server() {
+  [ -n "$server_pid" ] || return 0
+  kill -TERM "$server_pid" 2>/dev/null || true
+  wait "$server_pid" || true
+  server_pid=""
+}
+
+clean_up() {
+  local code=$?
+  set +e
+  if [ "$code" != 0 ] && [ "$code" != 77 ] && [ -s "$work/server.log" ]; then
+    echo "---- the last of server.log"
+    tail -n 40 "$work/server.log"
+  fi
+  stop_server
+  if [ -e /run/netns/"$netns" ]; then
+    inside "$ORCH" reset --data-dir "$work/data" --run-dir "$work/run" >/dev/null
+    ip netns del "$netns"
+  fi
+  rm -rf --one-file-system "$work"
+  exit "$code"
+}
+trap clean_up EXIT
+
+# Assertions: they say what they wanted and got.
+fail() {
+  echo "FAILED: $*"
+  exit 1
+}
+same() { [ "$1" = "$2" ] || fail "wanted '$2', got '$1'"; }
+has() { grep -q -- "$2" <<<"$1" || fail "wanted '$2' in: $1"; }
+lacks() { ! grep -q -- "$2" <<<"$1" || fail "did not want '$2' in: $1"; }
