@@ -114,6 +114,7 @@ Result<Owned<X509>> begin_certificate(EVP_PKEY* key, const Clock& clock,
 Result<std::string> certify(const Identity& ca, EVP_PKEY* key, const CertificateSpec& spec,
                             const Clock& clock) {
   const Owned<X509> issuer = ORCH_TRY(parse_certificate(ca.certificate));
+  if (X509_check_ca(issuer.get()) != 1) return bad_request("the signing certificate is no CA");
   const Owned<EVP_PKEY> issuer_key = ORCH_TRY(parse_private_key(ca.private_key));
   const Owned<X509> made = ORCH_TRY(begin_certificate(key, clock, spec.backdate, spec.validity));
   ORCH_TRY(set_subject(X509_get_subject_name(made.get()), spec));

@@ -100,6 +100,7 @@ class Duplex {
   virtual bool pending() const = 0;
   // Bytes moved; 0 = would block; nothing-more and failures are a Status ("EOF" has code 0).
   virtual Result<size_t> read_some(char* into, size_t size) = 0;
+  // After 0, the next call must begin with the same bytes (TLS may hold their record already).
   virtual Result<size_t> write_some(std::string_view bytes) = 0;
   // Waits for all of it, at most `timeout_ms`. For short control messages.
   virtual Result<void> write_fully(std::string_view bytes, int timeout_ms) = 0;
