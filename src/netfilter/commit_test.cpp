@@ -153,7 +153,10 @@ class Servers {
 // What `fd` hears after connecting (and, over UDP, sending a byte); "refused" or "silence".
 std::string hear(int fd, int type, Ipv4 address, uint16_t port) {
   const sockaddr_in to = to_sockaddr(address, port);
-  const auto failure = [] { return errno == ECONNREFUSED ? "refused" : "silence"; };
+  // A UDP sender on the node itself hears EPERM from its own output chain.
+  const auto failure = [] {
+    return errno == ECONNREFUSED || errno == EPERM ? "refused" : "silence";
+  };
   if (::connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) return failure();
   if (type == SOCK_DGRAM && ::send(fd, "?", 1, 0) != 1) return failure();
   char buffer[64];
