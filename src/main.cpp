@@ -24,6 +24,8 @@ int main(int argc, char** argv) {
       return orch::cli::run_image_import(command.image);
     case Command::Verb::image_list:
       return orch::cli::run_image_list(command.image);
+    case Command::Verb::reset:
+      return orch::cli::run_reset(command.reset);
     case Command::Verb::version:
       return orch::cli::run_version();
   }

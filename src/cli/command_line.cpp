@@ -158,6 +158,10 @@ Parsed parse_command_line(int argc, char** argv) {
   for (CLI::App* verb : {import, list})
     flag(verb, "data-dir", command.image.data_dir, "Where everything is kept");
   import->add_option("archive", command.image.archives, "Archive files")->required();
+  CLI::App* reset =
+      app.add_subcommand("reset", "Remove all pods, mounts, links and rules of this node");
+  flag(reset, "data-dir", command.reset.data_dir, "Where everything is kept");
+  flag(reset, "run-dir", command.reset.run_dir, "Where the state of this boot is kept");
   app.add_subcommand("version", "Show the version");
 
   try {
@@ -178,6 +182,8 @@ Parsed parse_command_line(int argc, char** argv) {
     command.verb = Command::Verb::image_import;
   } else if (list->parsed()) {
     command.verb = Command::Verb::image_list;
+  } else if (reset->parsed()) {
+    command.verb = Command::Verb::reset;
   }
   if (!configured) {
     parsed.exit_code = complain(configured.status());

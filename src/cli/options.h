@@ -52,13 +52,19 @@ struct ImageOptions {
   std::vector<std::string> archives;  // For import.
 };
 
+struct ResetOptions {
+  std::string data_dir = "/var/lib/orch";
+  std::string run_dir = "/run/orch";
+};
+
 // What is to be done: exactly one verb.
 struct Command {
-  enum class Verb { server, agent, image_import, image_list, version };
+  enum class Verb { server, agent, image_import, image_list, reset, version };
   Verb verb = Verb::version;
   ServerOptions server;
   AgentOptions agent;
   ImageOptions image;
+  ResetOptions reset;
 };
 
 }  // namespace orch::cli

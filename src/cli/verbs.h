@@ -11,6 +11,7 @@ int run_server(const ServerOptions& options);
 int run_agent(const AgentOptions& options);
 int run_image_import(const ImageOptions& options);
 int run_image_list(const ImageOptions& options);
+int run_reset(const ResetOptions& options);
 int run_version();
 
 }  // namespace orch::cli
