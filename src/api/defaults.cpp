@@ -32,12 +32,25 @@ void default_volume(const Type& type, Value& volume) {
   volume.set("emptyDir", Value::object());
 }
 
+// serviceAccount is the old name of serviceAccountName; readers of either find it.
+void default_service_account(Value& spec) {
+  const Value& given = spec;
+  const std::string name = given["serviceAccountName"].empty()
+                               ? given["serviceAccount"].as_string()
+                               : given["serviceAccountName"].as_string();
+  if (name.empty()) return;
+  spec.set("serviceAccountName", name);
+  spec.set("serviceAccount", name);
+}
+
 // Rules that hold wherever the type occurs.
 void apply_type_rules(const Type& type, Value& object) {
   if (type.name == "core/v1.Container" || type.name == "core/v1.EphemeralContainer") {
     default_pull_policy(object);
   } else if (type.name == "core/v1.Volume") {
     default_volume(type, object);
+  } else if (type.name == "core/v1.PodSpec") {
+    default_service_account(object);
   }
 }
 

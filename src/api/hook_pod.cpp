@@ -120,6 +120,7 @@ void mask_changeable(Value& spec, const Value& old) {
     }
   };
   take_over("activeDeadlineSeconds");
+  take_over("serviceAccount");  // Only mirrors serviceAccountName.
   if (only_adds(std::as_const(spec)["tolerations"], old["tolerations"])) take_over("tolerations");
   if (old["terminationGracePeriodSeconds"].as_int() < 0 &&
       std::as_const(spec)["terminationGracePeriodSeconds"].as_int() == 1) {
