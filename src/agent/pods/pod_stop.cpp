@@ -1,4 +1,6 @@
 // PodWorker's ways down: hooks, signals, sandbox, leftovers.
+#include <dirent.h>
+
 #include <csignal>
 
 #include "agent/pods/container_config.h"
@@ -116,12 +118,16 @@ Result<void> PodWorker::remove_leftovers() {
   return remove_tree(record_path());
 }
 
-// kubectl logs --previous reaches one run back; what is older goes, with its rotated files.
+// kubectl logs --previous reaches one run back; what is older goes, with its rotated files
+// ("3.log", "3.log.20260102-030405").
 void PodWorker::remove_old_logs(const std::string& container, uint32_t attempt) {
-  const std::string path = log_dir() + "/" + container + "/" + std::to_string(attempt) + ".log";
-  constexpr int kMaxRotated = 16;
-  for (int i = 0; i < kMaxRotated; ++i) {
-    const auto removed = remove_tree(i == 0 ? path : path + "." + std::to_string(i));
+  const std::string folder = log_dir() + "/" + container + "/";
+  const std::string prefix = std::to_string(attempt) + ".log";
+  const std::unique_ptr<DIR, int (*)(DIR*)> logs(::opendir(folder.c_str()), ::closedir);
+  while (const dirent* entry = logs ? ::readdir(logs.get()) : nullptr) {
+    const std::string name = entry->d_name;
+    if (!name.starts_with(prefix)) continue;
+    const auto removed = remove_tree(folder + name);
     if (!removed.ok()) log::warning("pods", removed.status().message);
   }
   const auto words =

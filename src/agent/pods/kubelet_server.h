@@ -1,0 +1,51 @@
+// KubeletServer: the node's HTTPS endpoint, which the API server calls for logs, exec and attach.
+//
+// Only callers with a certificate of the cluster's CA in the name of the API server, or of
+// system:masters, are answered; there is nothing for anybody else. Requests that wait (logs,
+// streams) have a thread each while they last.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "agent/pods/pods.h"
+#include "base/clock.h"
+#include "base/task_pool.h"
+#include "http/server.h"
+
+namespace orch::pods {
+
+struct KubeletServerOptions {
+  std::string bind_address = "0.0.0.0";
+  uint16_t port = 10250;
+  std::string certificate, private_key, client_ca;  // PEM.
+};
+
+class KubeletServer {
+ public:
+  static constexpr size_t kMaxLogStreams = 64;
+
+  static Result<std::unique_ptr<KubeletServer>> start(const KubeletServerOptions& options,
+                                                      Pods& pods, Clock& clock);
+  ~KubeletServer() { stop(); }
+  uint16_t port() const { return server_->port(); }
+  void stop();  // Ends all streams. Idempotent.
+
+ private:
+  KubeletServer(Pods& pods, Clock& clock) : pods_(pods), clock_(clock) {}
+  void handle(const std::shared_ptr<http::Exchange>& exchange);
+  void handle_logs(const std::shared_ptr<http::Exchange>& exchange, const std::string& rest,
+                   const std::string& query);
+  void handle_session(const std::shared_ptr<http::Exchange>& exchange, const std::string& rest,
+                      const std::string& query, bool attach);
+
+  Pods& pods_;
+  Clock& clock_;
+  std::unique_ptr<http::Server> server_;
+  TaskPool logs_{kMaxLogStreams};
+};
+
+// Whether this peer may call a node. Pure.
+bool may_call_node(const http::Peer& peer);
+
+}  // namespace orch::pods

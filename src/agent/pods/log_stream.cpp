@@ -1,0 +1,131 @@
+#include "agent/pods/log_stream.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+
+namespace orch::pods {
+namespace {
+
+constexpr size_t kBlock = 64 << 10;
+// Between two looks at a slow reader, or at a container whose log was closed but whose exit is not
+// recorded yet. Only then: otherwise the thread sleeps until there is an event.
+constexpr int kLookAgainMs = 20;
+
+class Session {
+ public:
+  explicit Session(const LogStream& stream) : stream_(stream), filter_(stream.options) {}
+
+  void run() {
+    if (stream_.options.follow) begin_watch();
+    if (!open_file(true)) return;
+    while (send_new()) {
+      if (!stream_.options.follow) return;
+      if (!wait_for_more()) {
+        send_new();  // What came between the last read and the end.
+        return;
+      }
+    }
+  }
+
+ private:
+  void begin_watch() {
+    watch_.reset(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+    const std::string dir = stream_.path.substr(0, stream_.path.rfind('/'));
+    ::inotify_add_watch(watch_.get(), dir.c_str(),
+                        IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE);
+  }
+
+  bool open_file(bool first) {
+    UniqueFd fd(::open(stream_.path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd) return false;
+    file_ = std::move(fd);
+    offset_ = 0;
+    if (first && stream_.options.tail_lines) {
+      offset_ = tail_offset(file_.get(), *stream_.options.tail_lines);
+    }
+    return true;
+  }
+
+  // False when the stream is over: the caller went, or limitBytes were sent.
+  bool send_new() {
+    std::string block(kBlock, '\0');
+    for (;;) {
+      const ssize_t n = ::pread(file_.get(), block.data(), block.size(), offset_);
+      if (n < 0 || closed(0)) return false;
+      if (n == 0) {
+        if (!was_rotated()) return true;
+        if (!open_file(false)) return true;
+        continue;
+      }
+      offset_ += n;
+      std::string text = filter_.feed(std::string_view(block).substr(0, static_cast<size_t>(n)));
+      if (!text.empty() && !stream_.out->write(http::Body(std::move(text)))) return false;
+      if (filter_.full()) return false;
+      while (stream_.out->backlog() > kLogBacklogBytes / 2) {
+        if (closed(kLookAgainMs)) return false;
+      }
+    }
+  }
+
+  // The shim has moved the file away and begun a new one.
+  bool was_rotated() const {
+    struct stat of_path {
+    }, of_file{};
+    if (::stat(stream_.path.c_str(), &of_path) != 0) return false;
+    if (::fstat(file_.get(), &of_file) != 0) return false;
+    return of_path.st_ino != of_file.st_ino;
+  }
+
+  bool closed(int timeout_ms) const {
+    pollfd waited{stream_.closed_fd, POLLIN, 0};
+    return ::poll(&waited, 1, timeout_ms) > 0;
+  }
+
+  // True when there may be more to read; false when the container has ended.
+  bool wait_for_more() {
+    for (;;) {
+      if (!stream_.still_running()) return false;
+      pollfd waited[] = {{stream_.closed_fd, POLLIN, 0}, {watch_.get(), POLLIN, 0}};
+      const int ready = ::poll(waited, 2, was_closed_ ? kLookAgainMs : -1);
+      if (ready < 0 && errno != EINTR) return false;
+      if (waited[0].revents != 0) return false;
+      if (waited[1].revents != 0 && take_events()) return true;
+    }
+  }
+
+  // True when something was written.
+  bool take_events() {
+    alignas(inotify_event) char buffer[4096];
+    bool written = false;
+    ssize_t n = 0;
+    while ((n = ::read(watch_.get(), buffer, sizeof buffer)) > 0) {
+      for (ssize_t at = 0; at < n;) {
+        inotify_event event;
+        std::copy(buffer + at, buffer + at + sizeof event, reinterpret_cast<char*>(&event));
+        was_closed_ = was_closed_ || (event.mask & IN_CLOSE_WRITE) != 0;
+        if ((event.mask & (IN_MODIFY | IN_CREATE | IN_MOVED_TO)) != 0) written = true;
+        at += static_cast<ssize_t>(sizeof event + event.len);
+      }
+    }
+    return written;
+  }
+
+  const LogStream& stream_;
+  LogFilter filter_;
+  UniqueFd file_, watch_;
+  off_t offset_ = 0;
+  bool was_closed_ = false;
+};
+
+}  // namespace
+
+void run_log_stream(const LogStream& stream) {
+  Session(stream).run();
+  stream.out->close();
+}
+
+}  // namespace orch::pods
