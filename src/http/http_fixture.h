@@ -1,12 +1,18 @@
 // What the tests of this room share: a CA, a server on loopback and clients that trust it.
 #pragma once
 
+#include <poll.h>
+
+#include <chrono>
+#include <condition_variable>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "base/clock.h"
 #include "crypto/pki.h"
 #include "http/client.h"
+#include "http/client_connection.h"
 #include "http/server.h"
 
 namespace orch::http::test {
@@ -67,5 +73,61 @@ inline void echo(std::shared_ptr<Exchange> exchange) {
   response.body.append(request.target + "\n" + request.body);
   exchange->send(std::move(response));
 }
+
+// A TLS connection on which a test says what it likes, byte by byte.
+class RawClient {
+ public:
+  explicit RawClient(uint16_t port) {
+    const ClientOptions options = client_options(port);
+    const Endpoint endpoint = parse_endpoint(options.url).value();
+    duplex_ = ClientConnection::connect(endpoint, options, make_client_context(options).value())
+                  .value()
+                  ->into_duplex();
+  }
+  bool say(std::string_view bytes) { return duplex_->write_fully(bytes, 10'000).ok(); }
+  // Everything until `mark` was seen, the peer closed, or nothing came for `timeout_ms`.
+  std::string hear(std::string_view mark, int timeout_ms = 10'000) {
+    std::string heard;
+    while (heard.find(mark) == heard.npos) {
+      char buffer[4096];
+      const auto n = duplex_->read_some(buffer, sizeof buffer);
+      if (!n.ok()) {
+        closed_ = true;
+        break;
+      }
+      if (*n == 0) {
+        pollfd waiting{duplex_->fd(), POLLIN, 0};
+        if (::poll(&waiting, 1, timeout_ms) <= 0) break;
+      }
+      heard.append(buffer, *n);
+    }
+    return heard;
+  }
+  std::string hear_all() { return hear("no server says this"); }
+  bool closed() const { return closed_; }
+
+ private:
+  std::unique_ptr<Duplex> duplex_;
+  bool closed_ = false;
+};
+
+// A flag that one thread raises and another waits for.
+class Event {
+ public:
+  void raise() {
+    const std::lock_guard lock(mutex_);
+    raised_ = true;
+    changed_.notify_all();
+  }
+  bool wait(int timeout_ms = 10'000) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, std::chrono::milliseconds(timeout_ms), [&] { return raised_; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool raised_ = false;
+};
 
 }  // namespace orch::http::test

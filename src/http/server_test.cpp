@@ -1,15 +1,28 @@
-// The server and the client against each other, over real TLS on loopback.
+// Requests and answers: the server and the client against each other over real TLS on loopback,
+// and the server against clients that say what they like.
 #include "http/server.h"
 
+#include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <thread>
 #include <vector>
 
+#include "http/gzip.h"
 #include "http/http_fixture.h"
 
 using namespace orch;
 using namespace orch::http;
 using namespace orch::http::test;
+
+namespace {
+
+constexpr std::string_view head_end = "\r\n\r\n";
+
+bool starts_with_status(const std::string& answer, int status) {
+  return answer.starts_with("HTTP/1.1 " + std::to_string(status) + " ");
+}
+
+}  // namespace
 
 TEST_CASE("a request reaches the handler and its answer the client, many times a connection") {
   const auto server = serve(echo);
@@ -25,4 +38,264 @@ TEST_CASE("a request reaches the handler and its answer the client, many times a
     CHECK(answer->headers.get("x-method") == request.method);
     CHECK(answer->body.flatten() == request.target + "\n" + request.body);
   }
+}
+
+TEST_CASE("a large body of many pieces arrives whole") {
+  const std::string piece(100'001, 'p');
+  std::string expected;
+  for (int i = 0; i < 100; ++i) expected += piece + std::to_string(i);
+  const auto server = serve([&](std::shared_ptr<Exchange> exchange) {
+    Response response;
+    for (int i = 0; i < 100; ++i) {
+      response.body.append_shared(nullptr, piece);
+      response.body.append(std::to_string(i));
+    }
+    exchange->send(std::move(response));
+  });
+  const auto answer = connect(server->port())->send({});
+  REQUIRE(answer.ok());
+  CHECK(answer->body.flatten() == expected);
+}
+
+TEST_CASE("200 connections at once, answered from other threads") {
+  std::vector<std::thread> answerers;
+  std::mutex mutex;
+  const auto server = serve([&](std::shared_ptr<Exchange> exchange) {
+    const std::lock_guard lock(mutex);
+    answerers.emplace_back([exchange = std::move(exchange)]() mutable { echo(exchange); });
+  });
+  std::atomic<int> good{0};
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 200; ++i) {
+    callers.emplace_back([&, i] {
+      Request request;
+      request.target = "/" + std::to_string(i);
+      const auto answer = connect(server->port())->send(request);
+      if (answer.ok() && answer->body.flatten() == request.target + "\n") ++good;
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  for (std::thread& answerer : answerers) answerer.join();
+  CHECK(good == 200);
+}
+
+TEST_CASE("requests beyond the limits are refused by name, and the connection ends") {
+  ServerOptions options = server_options();
+  options.max_body_bytes = 1000;
+  options.max_header_bytes = 4096;
+  const auto server = serve(echo, options);
+  const std::string huge(8000, 'h');
+  struct Row {
+    const char* what;
+    std::string request;
+    int status;
+  };
+  const Row rows[] = {
+      {"body by length", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n", 413},
+      {"body by chunks", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n",
+       413},
+      {"header", "GET / HTTP/1.1\r\nHost: a\r\nX: " + huge + "\r\n\r\n", 431},
+      {"target", "GET /" + huge + " HTTP/1.1\r\nHost: a\r\n\r\n", 431},
+      {"endless chunk line",
+       "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;" + huge, 400},
+      {"garbage", "\x16\x03\x01\r\n\r\n", 400},
+      {"no host", "GET / HTTP/1.1\r\n\r\n", 400},
+      {"two hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400},
+      {"HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400},
+      {"length and chunked",
+       "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+       400},
+      {"two lengths",
+       "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", 400},
+      {"unknown coding", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 501},
+      {"chunked is not last",
+       "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, gzip\r\n\r\n", 501},
+      {"unknown expectation", "GET / HTTP/1.1\r\nHost: a\r\nExpect: tea\r\n\r\n", 417},
+  };
+  for (const Row& row : rows) {
+    INFO(row.what);
+    RawClient client(server->port());
+    client.say(row.request);
+    const std::string answer = client.hear_all();
+    INFO(answer);
+    CHECK(starts_with_status(answer, row.status));
+    CHECK(answer.find("Connection: close") != answer.npos);
+    CHECK(client.closed());
+  }
+}
+
+TEST_CASE("a refused client that goes on sending still gets its answer") {
+  ServerOptions options = server_options();
+  options.max_body_bytes = 1000;
+  const auto server = serve(echo, options);
+  Request request;
+  request.method = "POST";
+  request.body = std::string(4 << 20, 'x');
+  const auto answer = connect(server->port())->send(request);
+  REQUIRE(answer.ok());
+  CHECK(answer->status == 413);
+}
+
+TEST_CASE("bodies may come in chunks, requests in one packet or one byte at a time") {
+  const auto server = serve(echo);
+  RawClient client(server->port());
+  const std::string chunked =
+      "POST /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "5;x=y\r\nhello\r\n6\r\n world\r\n0\r\nTrailer: t\r\n\r\n";
+  client.say(chunked + "GET /next HTTP/1.1\r\nHost: a\r\n\r\n");
+  const std::string answers = client.hear("/next\n");
+  CHECK(answers.find("/c\nhello world") != answers.npos);
+  CHECK(answers.find("/next\n") != answers.npos);
+  for (const char byte : chunked) client.say({&byte, 1});
+  CHECK(client.hear("world").find("/c\nhello world") != std::string::npos);
+}
+
+TEST_CASE("a client that waits for 100 Continue gets it") {
+  const auto server = serve(echo);
+  RawClient client(server->port());
+  client.say("POST /e HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+  CHECK(client.hear(head_end) == "HTTP/1.1 100 Continue\r\n\r\n");
+  client.say("hi");
+  CHECK(client.hear("hi").ends_with("/e\nhi"));
+}
+
+TEST_CASE("HEAD has a length and no body, 204 has neither, HTTP/1.0 ends the connection") {
+  const auto server = serve([](std::shared_ptr<Exchange> exchange) {
+    if (exchange->request().target == "/204") return exchange->send({204, {}, {}});
+    echo(std::move(exchange));
+  });
+  RawClient client(server->port());
+  client.say("HEAD /h HTTP/1.1\r\nHost: a\r\n\r\nGET /204 HTTP/1.1\r\nHost: a\r\n\r\n");
+  const std::string answers = client.hear("No Content\r\n\r\n");
+  CHECK(answers.find("Content-Length: 3\r\n\r\nHTTP/1.1 204") != answers.npos);
+  client.say("GET /old HTTP/1.0\r\n\r\n");
+  CHECK(client.hear_all().ends_with("/old\n"));
+  CHECK(client.closed());
+}
+
+TEST_CASE("no header value of ours can split a response") {
+  const auto server = serve([](std::shared_ptr<Exchange> exchange) {
+    Response response;
+    response.headers.add("X-Name", "a\r\nSet-Cookie: b");
+    exchange->send(std::move(response));
+  });
+  const auto answer = connect(server->port())->send({});
+  REQUIRE(answer.ok());
+  CHECK(answer->headers.get("X-Name") == "aSet-Cookie: b");
+  CHECK_FALSE(answer->headers.has("Set-Cookie"));
+}
+
+TEST_CASE("slow requests end with 408, idle connections quietly") {
+  ServerOptions options = server_options();
+  options.request_timeout_s = 1;
+  options.idle_timeout_s = 1;
+  options.handshake_timeout_s = 1;
+  const auto server = serve(echo, options);
+  RawClient slow(server->port()), idle(server->port());
+  slow.say("GET / HTTP/1.1\r\nHo");
+  CHECK(starts_with_status(slow.hear_all(), 408));
+  CHECK(idle.hear_all().empty());
+  CHECK(idle.closed());
+}
+
+TEST_CASE("a dropped exchange answers 500") {
+  const auto server = serve([](const std::shared_ptr<Exchange>&) {});
+  const auto answer = connect(server->port())->send({});
+  REQUIRE(answer.ok());
+  CHECK(answer->status == 500);
+}
+
+TEST_CASE("connections beyond the limit are closed, and places become free again") {
+  ServerOptions options = server_options();
+  options.max_connections = 1;
+  const auto server = serve(echo, options);
+  {
+    const auto first = connect(server->port());
+    REQUIRE(first->send({}).ok());
+    CHECK_FALSE(connect(server->port())->send({}).ok());
+  }
+  bool served = false;
+  for (int i = 0; i < 1000 && !served; ++i) served = connect(server->port())->send({}).ok();
+  CHECK(served);
+}
+
+TEST_CASE("stop waits for answers under way and takes no more requests") {
+  Event arrived, go_on;
+  std::thread answerer;
+  auto server = serve([&](std::shared_ptr<Exchange> exchange) {
+    answerer = std::thread([&, exchange = std::move(exchange)]() mutable {
+      arrived.raise();
+      go_on.wait();
+      echo(std::move(exchange));
+    });
+  });
+  const uint16_t port = server->port();
+  Result<Response> answer = internal_error("not asked");
+  std::thread caller([&] { answer = connect(port)->send({}); });
+  REQUIRE(arrived.wait());
+  std::thread stopper([&] { server->stop(10'000); });
+  go_on.raise();
+  stopper.join();
+  caller.join();
+  answerer.join();
+  REQUIRE(answer.ok());
+  CHECK(answer->status == 200);
+  CHECK_FALSE(connect(port)->send({}).ok());
+}
+
+TEST_CASE("stop does not wait for ever, and late answers go nowhere") {
+  std::shared_ptr<Exchange> kept;
+  Event arrived;
+  auto server = serve([&](std::shared_ptr<Exchange> exchange) {
+    kept = std::move(exchange);
+    arrived.raise();
+  });
+  RawClient client(server->port());
+  client.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  REQUIRE(arrived.wait());
+  server->stop(50);
+  server.reset();
+  kept->send({});
+  CHECK(client.hear_all().empty());
+  CHECK(client.closed());
+}
+
+TEST_CASE("stop while many clients are busy") {
+  auto server = serve(echo);
+  const uint16_t port = server->port();
+  std::atomic<int> answered{0};
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 8; ++i) {
+    callers.emplace_back([&] {
+      const auto client = connect(port);
+      while (client->send({}).ok()) ++answered;
+    });
+  }
+  while (answered < 100) std::this_thread::yield();
+  server->stop(1000);
+  for (std::thread& caller : callers) caller.join();
+  CHECK(answered >= 100);
+}
+
+TEST_CASE("a port in use is named") {
+  const auto server = serve(echo);
+  ServerOptions options = server_options();
+  options.port = server->port();
+  const auto second = Server::start(options, echo);
+  REQUIRE(!second.ok());
+  CHECK(second.status().message.find("127.0.0.1:" + std::to_string(server->port())) !=
+        std::string::npos);
+  CHECK(second.status().message.find("in use") != std::string::npos);
+}
+
+TEST_CASE("gzip shrinks, gunzip restores within its limit and refuses the rest") {
+  const std::string text(1 << 20, 'g');
+  const std::string packed = gzip(text);
+  CHECK(packed.size() < text.size() / 50);
+  CHECK(gunzip(packed, text.size()).value() == text);
+  CHECK(gunzip(packed, text.size() - 1).status().code == 413);
+  CHECK(gunzip(packed.substr(0, packed.size() - 1), text.size()).status().code == 400);
+  CHECK(gunzip(packed + "x", text.size()).status().code == 400);
+  CHECK(gunzip("plain", 100).status().code == 400);
+  CHECK(gunzip(gzip(""), 0).value().empty());
 }
