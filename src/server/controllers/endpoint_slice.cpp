@@ -40,6 +40,15 @@ Value render_ports(const std::vector<BackendPort>& ports) {
   return out;
 }
 
+// The ports of a slice, however its empty fields are written.
+std::vector<BackendPort> parse_ports(const Value& ports) {
+  std::vector<BackendPort> out;
+  for (const Value& port : ports.items())
+    out.push_back({port["name"].as_string(), port["protocol"].as_string(),
+                   port["appProtocol"].as_string(), port["port"].as_int()});
+  return out;
+}
+
 Value render_labels(const Value& service) {
   Value labels = inherited_labels(service);
   labels.set(kServiceNameLabel, name_of(service));
@@ -73,9 +82,10 @@ SlicePlan plan_slices(const Value& service, const std::vector<Backend>& backends
   std::vector<const Value*> unused;
   for (const Value& slice : present) unused.push_back(&slice);
   // Slices of the same ports first, so that a slice keeps its pods from one plan to the next.
-  const auto take = [&](const Value& ports) -> const Value* {
-    auto it = std::find_if(unused.begin(), unused.end(),
-                           [&](const Value* slice) { return (*slice)["ports"] == ports; });
+  const auto take = [&](const std::vector<BackendPort>& ports) -> const Value* {
+    auto it = std::find_if(unused.begin(), unused.end(), [&](const Value* slice) {
+      return parse_ports((*slice)["ports"]) == ports;
+    });
     if (it == unused.end()) return nullptr;
     const Value* slice = *it;
     unused.erase(it);
@@ -84,7 +94,7 @@ SlicePlan plan_slices(const Value& service, const std::vector<Backend>& backends
   for (const auto& [ports, members] : by_ports) {
     const Value rendered_ports = render_ports(ports);
     for (size_t begin = 0; begin == 0 || begin < members.size(); begin += kMaxEndpointsPerSlice) {
-      const Value* before = take(rendered_ports);
+      const Value* before = take(ports);
       Value slice = before != nullptr ? *before : new_slice(service);
       slice["metadata"].set("labels", labels);
       Value endpoints = Value::array();

@@ -1,0 +1,70 @@
+// See controllers.h.
+#include "server/controllers/controllers.h"
+
+#include "api/resources.h"
+#include "server/controllers/deployment.h"
+#include "server/controllers/endpoint_slice.h"
+#include "server/controllers/endpoints.h"
+#include "server/controllers/garbage_collector.h"
+#include "server/controllers/namespace.h"
+#include "server/controllers/node_lifecycle.h"
+#include "server/controllers/replica_set.h"
+#include "server/controllers/service_account.h"
+
+namespace orch::controllers {
+
+namespace {
+
+constexpr const char* kEventComponent = "controllermanager";
+
+std::vector<const api::Resource*> deletable_resources(const api::Schema& schema,
+                                                      bool namespaced_only) {
+  std::vector<const api::Resource*> out;
+  for (const api::Resource* resource : schema.resources())
+    if (!resource->storage_prefix.empty() && resource->has_verb("delete") &&
+        (resource->namespaced || !namespaced_only))
+      out.push_back(resource);
+  return out;
+}
+
+// Events own nothing and are owned by nothing; there are many of them.
+std::vector<const api::Resource*> owning_resources(const api::Schema& schema) {
+  auto resources = deletable_resources(schema, false);
+  std::erase_if(resources, [](const api::Resource* each) { return each->plural == "events"; });
+  return resources;
+}
+
+}  // namespace
+
+std::vector<std::unique_ptr<client::Reconciler>> make_controllers(
+    const ControllerWorld& world, const ControllerOptions& options) {
+  auto& [api, cache, schema, events, clock] = world;
+  std::vector<std::unique_ptr<client::Reconciler>> all;
+  all.push_back(std::make_unique<ReplicaSetController>(api, cache, events, clock));
+  all.push_back(std::make_unique<DeploymentController>(api, cache, events, clock));
+  all.push_back(std::make_unique<EndpointsController>(api, cache, clock));
+  all.push_back(std::make_unique<EndpointSliceController>(api, cache));
+  all.push_back(
+      std::make_unique<NamespaceController>(api, cache, deletable_resources(schema, true)));
+  all.push_back(std::make_unique<ServiceAccountController>(api, cache, options.ca_pem));
+  all.push_back(std::make_unique<GarbageCollector>(api, cache, schema, owning_resources(schema)));
+  all.push_back(
+      std::make_unique<NodeLifecycleController>(api, cache, events, clock, options.cluster_cidr));
+  return all;
+}
+
+Controllers::Controllers(client::Api& api, client::Cache& cache, const api::Schema& schema,
+                         const Clock& clock, Random& random, ControllerOptions options)
+    : options_(std::move(options)),
+      events_(api, clock, random, {kEventComponent, ""}),
+      runner_(api, cache, clock) {
+  for (auto& controller :
+       make_controllers({runner_.api(), cache, schema, events_, clock}, options_))
+    runner_.add(std::move(controller));
+}
+
+void Controllers::start() { runner_.start(options_.threads); }
+
+void Controllers::stop() { runner_.stop(); }
+
+}  // namespace orch::controllers

@@ -1,0 +1,52 @@
+// Controllers: all control loops of the control plane, wired into one LoopRunner. `orch server`
+// makes one and starts it when the API answers.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "api/schema.h"
+#include "base/clock.h"
+#include "base/net_address.h"
+#include "client/event_recorder.h"
+#include "client/loop_runner.h"
+
+namespace orch::controllers {
+
+struct ControllerOptions {
+  std::string ca_pem;  // For kube-root-ca.crt.
+  Cidr cluster_cidr;   // Nodes get their pod ranges from it.
+  int threads = 2;     // Shared by all loops.
+};
+
+// All must outlive what is made.
+struct ControllerWorld {
+  client::Api& api;
+  client::Cache& cache;
+  const api::Schema& schema;
+  client::EventSink& events;
+  const Clock& clock;
+};
+
+// One of each controller. They write through `world.api`, which should be a LoopRunner's.
+std::vector<std::unique_ptr<client::Reconciler>> make_controllers(const ControllerWorld& world,
+                                                                  const ControllerOptions& options);
+
+class Controllers {
+ public:
+  // As in ControllerWorld; events are recorded through `api`. All must outlive this.
+  Controllers(client::Api& api, client::Cache& cache, const api::Schema& schema, const Clock& clock,
+              Random& random, ControllerOptions options);
+
+  void start();
+  void stop();  // Ends after the work under way. Idempotent.
+  std::vector<client::LoopMetrics> metrics() const { return runner_.metrics(); }
+
+ private:
+  const ControllerOptions options_;
+  client::EventRecorder events_;
+  client::LoopRunner runner_;
+};
+
+}  // namespace orch::controllers
