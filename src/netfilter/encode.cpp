@@ -20,16 +20,10 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/overloaded.h"
 
 namespace orch::netfilter {
 namespace {
-
-template <class... Ts>
-struct Overloaded : Ts... {
-  using Ts::operator()...;
-};
-template <class... Ts>
-Overloaded(Ts...) -> Overloaded<Ts...>;
 
 void copy_name(char* to, size_t capacity, std::string_view name) {
   ORCH_CHECK(name.size() < capacity);  // The target is zeroed, so the end is there.

@@ -1,17 +1,12 @@
 // Rules as the text of iptables-save: what golden tests compare and what a person reads. Pure.
+#include <cstdio>
 #include <string>
 
+#include "base/overloaded.h"
 #include "netfilter/rules.h"
 
 namespace orch::netfilter {
 namespace {
-
-template <class... Ts>
-struct Overloaded : Ts... {
-  using Ts::operator()...;
-};
-template <class... Ts>
-Overloaded(Ts...) -> Overloaded<Ts...>;
 
 std::string hex(uint32_t value) {
   char text[16];
