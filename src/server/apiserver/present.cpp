@@ -1,16 +1,10 @@
 #include "server/apiserver/present.h"
 
+#include "server/apiserver/encode.h"
 #include "server/apiserver/respond.h"
 
 namespace orch::apiserver {
 namespace {
-
-// Bytes from the store were written by us: they parse.
-api::Value parse_stored(std::string_view bytes) {
-  auto value = api::parse_json(bytes, {.max_bytes = bytes.size(), .duplicates = nullptr});
-  ORCH_CHECK(value.ok());
-  return *std::move(value);
-}
 
 std::string render_table(const api::Resource& resource, const api::Value& object,
                          std::string_view bytes, const Presentation& form, WallTime now,
@@ -32,7 +26,7 @@ http::Body present_object(const api::Resource& resource, std::shared_ptr<const v
     body.append_shared(std::move(owner), bytes);
     return body;
   }
-  const api::Value object = parse_stored(bytes);
+  const api::Value object = decode_stored(bytes);
   std::string text;
   switch (form.media.form) {
     case Media::Form::object:
@@ -47,7 +41,7 @@ http::Body present_object(const api::Resource& resource, std::shared_ptr<const v
       text = api::render_partial_metadata(object, form.media.api_version);
       break;
   }
-  if (form.media.encoding == Media::Encoding::yaml) text = api::to_yaml(parse_stored(text));
+  if (form.media.encoding == Media::Encoding::yaml) text = api::to_yaml(decode_stored(text));
   body.append(std::move(text));
   return body;
 }

@@ -1,6 +1,7 @@
 #include "server/apiserver/reader.h"
 
 #include "server/apiserver/continue_token.h"
+#include "server/apiserver/encode.h"
 #include "server/apiserver/keys.h"
 #include "server/apiserver/respond.h"
 #include "server/apiserver/selection.h"
@@ -38,13 +39,6 @@ std::string list_head(std::string_view kind, std::string_view api_version,
   head += ",\"metadata\":";
   api::append_json(&head, metadata);
   return head + ",\"items\":[";
-}
-
-api::Value parse_record(const store::Record& record) {
-  auto value =
-      api::parse_json(record.bytes, {.max_bytes = record.bytes.size(), .duplicates = nullptr});
-  ORCH_CHECK(value.ok());
-  return *std::move(value);
 }
 
 // Head, records, tail; the records are not copied.
@@ -122,6 +116,11 @@ Result<Reader::Page> Reader::read_page(const Target& target, const ReadOptions& 
   return page;
 }
 
+Result<std::vector<store::RecordPtr>> Reader::select(const Target& target,
+                                                     const ReadOptions& options) const {
+  return ORCH_TRY(read_page(target, options)).records;
+}
+
 Result<http::Response> Reader::list(const Target& target, const ReadOptions& options,
                                     const Presentation& form) const {
   const api::Resource& resource = *target.resource;
@@ -141,7 +140,7 @@ Result<http::Response> Reader::list(const Target& target, const ReadOptions& opt
     const WallTime now = clock_.now();
     const char* separator = "";
     for (const store::RecordPtr& record : page.records) {
-      const api::Value object = parse_record(*record);
+      const api::Value object = decode_stored(record->bytes);
       text += separator;
       text += table ? api::render_table_row(resource, object, record->bytes, form.include,
                                             media.api_version, now)

@@ -22,6 +22,10 @@ class Reader {
   Result<http::Response> list(const Target& target, const ReadOptions& options,
                               const Presentation& form) const;
 
+  // The records that a list with these options would show.
+  Result<std::vector<store::RecordPtr>> select(const Target& target,
+                                               const ReadOptions& options) const;
+
  private:
   struct Page {
     std::vector<store::RecordPtr> records;

@@ -1,0 +1,196 @@
+#include "server/apiserver/admission.h"
+
+#include <array>
+#include <utility>
+
+#include "api/resources.h"
+#include "server/apiserver/encode.h"
+#include "server/apiserver/keys.h"
+
+namespace orch::apiserver {
+namespace {
+
+constexpr std::string_view kTokenPath = "/var/run/secrets/kubernetes.io/serviceaccount";
+constexpr int64_t kTokenSeconds = 3607;
+constexpr int64_t kTolerationSeconds = 300;
+constexpr int kTokenFileMode = 0644;
+
+bool is_pod(const WriteRequest& request) { return request.resource == &api::resource::pods(); }
+
+ResourceName name_of(const WriteRequest& request, const api::Value& object) {
+  return {request.resource->group, request.resource->plural,
+          object.at("metadata.name").as_string()};
+}
+
+// Every pod leaves a node that is not ready, or out of reach, after five minutes, unless it says
+// otherwise.
+void add_tolerations(api::Value* spec) {
+  for (const char* key : {"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"}) {
+    bool tolerated = false;
+    for (const api::Value& toleration : std::as_const(*spec)["tolerations"].items()) {
+      const std::string& effect = toleration["effect"].as_string();
+      const std::string& its_key = toleration["key"].as_string();
+      if ((its_key == key || its_key.empty()) && (effect == "NoExecute" || effect.empty())) {
+        tolerated = true;
+      }
+    }
+    if (tolerated) continue;
+    (*spec)["tolerations"].push_back(
+        api::Value::object({{"key", key},
+                            {"operator", "Exists"},
+                            {"effect", "NoExecute"},
+                            {"tolerationSeconds", kTolerationSeconds}}));
+  }
+}
+
+// The two classes that every cluster has.
+Result<void> add_priority(const ResourceName& name, api::Value* spec) {
+  const api::Value& now = std::as_const(*spec);
+  const std::string name_of_class = now["priorityClassName"].as_string();
+  int64_t priority = 0;
+  if (name_of_class == "system-node-critical") {
+    priority = 2'000'001'000;
+  } else if (name_of_class == "system-cluster-critical") {
+    priority = 2'000'000'000;
+  } else if (!name_of_class.empty()) {
+    return forbidden(name, "no PriorityClass with name " + name_of_class + " was found");
+  }
+  if (now["priority"].is_int() && now["priority"].as_int() != priority) {
+    return forbidden(name, "the integer value of priority (" +
+                               std::to_string(now["priority"].as_int()) +
+                               ") must not be provided in pod spec; priority admission controller "
+                               "computed " +
+                               std::to_string(priority) + " from the given PriorityClass name");
+  }
+  spec->set("priority", priority);
+  if (now["preemptionPolicy"].empty()) spec->set("preemptionPolicy", "PreemptLowerPriority");
+  return {};
+}
+
+// A node's identity may make and change only what is that node's own.
+Result<void> restrict_node(const WriteRequest& request, const api::Value& object) {
+  const std::string_view node = request.user.node();
+  if (node.empty()) return {};
+  const std::string& name = object.at("metadata.name").as_string();
+  const bool own_only =
+      request.resource == &api::resource::nodes() || request.resource == &api::resource::leases();
+  if (!own_only || name == node) return {};
+  return forbidden(name_of(request, object), "node \"" + std::string(node) +
+                                                 "\" is not allowed to modify " +
+                                                 request.resource->singular + " \"" + name + "\"");
+}
+
+api::Value token_volume(const std::string& name) {
+  using api::Value;
+  const Value token =
+      Value::object({{"serviceAccountToken",
+                      Value::object({{"expirationSeconds", kTokenSeconds}, {"path", "token"}})}});
+  const Value ca = Value::object(
+      {{"configMap",
+        Value::object(
+            {{"name", "kube-root-ca.crt"},
+             {"items", Value::array({Value::object({{"key", "ca.crt"}, {"path", "ca.crt"}})})}})}});
+  const Value field = Value::object({{"apiVersion", "v1"}, {"fieldPath", "metadata.namespace"}});
+  const Value space = Value::object(
+      {{"downwardAPI",
+        Value::object({{"items", Value::array({Value::object(
+                                     {{"path", "namespace"}, {"fieldRef", field}})})}})}});
+  return Value::object({{"name", name},
+                        {"projected", Value::object({{"sources", Value::array({token, ca, space})},
+                                                     {"defaultMode", kTokenFileMode}})}});
+}
+
+bool mounts_token_path(const api::Value& container) {
+  for (const api::Value& mount : container["volumeMounts"].items()) {
+    if (mount["mountPath"].as_string() == kTokenPath) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+Result<void> Admission::admit_create(const WriteRequest& request, api::Value* object) const {
+  ORCH_TRY(check_namespace(request, *object));
+  if (is_pod(request)) {
+    ORCH_TRY(add_service_account(request, object));
+    add_tolerations(&(*object)["spec"]);
+    ORCH_TRY(add_priority(name_of(request, *object), &(*object)["spec"]));
+  }
+  return restrict_node(request, *object);
+}
+
+Result<void> Admission::admit_update(const WriteRequest& request, const api::Value&,
+                                     const api::Value& object) const {
+  return restrict_node(request, object);
+}
+
+Result<void> Admission::admit_delete(const WriteRequest& request) const {
+  if (request.resource != &api::resource::namespaces()) return {};
+  for (const std::string_view kept : {"default", "kube-system", "kube-public"}) {
+    if (request.name == kept) {
+      return forbidden(request.resource_name(), "this namespace may not be deleted");
+    }
+  }
+  return {};
+}
+
+Result<void> Admission::check_namespace(const WriteRequest& request,
+                                        const api::Value& object) const {
+  if (request.ns.empty()) return {};
+  const auto space = store_.get(store_key(api::resource::namespaces(), "", request.ns));
+  if (!space) return not_found({"", "namespaces", request.ns});
+  if (space->tags.field("status.phase") != "Terminating") return {};
+  Status status =
+      forbidden(name_of(request, object), "unable to create new content in namespace " +
+                                              request.ns + " because it is being terminated");
+  status.details.causes.push_back({"NamespaceTerminating",
+                                   "namespace " + request.ns + " is being terminated",
+                                   "metadata.namespace"});
+  return status;
+}
+
+Result<void> Admission::add_service_account(const WriteRequest& request, api::Value* pod) const {
+  api::Value& spec = (*pod)["spec"];
+  if (!spec.is_object()) return {};
+  const api::Value& now = spec;
+  if (now["serviceAccountName"].empty()) {
+    const std::string old_name = now["serviceAccount"].as_string();
+    spec.set("serviceAccountName", old_name.empty() ? "default" : old_name);
+  }
+  const std::string account = now["serviceAccountName"].as_string();
+  spec.set("serviceAccount", account);
+  const auto record = store_.get(store_key(api::resource::service_accounts(), request.ns, account));
+  if (!record) {
+    return forbidden(name_of(request, *pod), "error looking up service account " + request.ns +
+                                                 "/" + account + ": serviceaccount \"" + account +
+                                                 "\" not found");
+  }
+  const api::Value stored = decode_stored(record->bytes);
+  bool mount = stored["automountServiceAccountToken"].as_bool(true);
+  if (const api::Value& own = now["automountServiceAccountToken"]; own.is_bool()) {
+    mount = own.as_bool();
+  }
+  if (mount) add_token_volume(&spec);
+  if (now["imagePullSecrets"].empty() && !stored["imagePullSecrets"].empty()) {
+    spec.set("imagePullSecrets", stored["imagePullSecrets"]);
+  }
+  return {};
+}
+
+void Admission::add_token_volume(api::Value* spec) const {
+  const std::string name = "kube-api-access-" + random_.name_suffix();
+  bool used = false;
+  for (const char* list : {"initContainers", "containers"}) {
+    api::Value* containers = spec->find(list);
+    if (!containers || !containers->is_array()) continue;
+    for (api::Value& container : containers->array_items()) {
+      if (!container.is_object() || mounts_token_path(container)) continue;
+      container["volumeMounts"].push_back(
+          api::Value::object({{"name", name}, {"readOnly", true}, {"mountPath", kTokenPath}}));
+      used = true;
+    }
+  }
+  if (used) (*spec)["volumes"].push_back(token_volume(name));
+}
+
+}  // namespace orch::apiserver

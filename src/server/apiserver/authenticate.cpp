@@ -1,0 +1,64 @@
+#include "server/apiserver/authenticate.h"
+
+#include "base/strings.h"
+#include "crypto/digest.h"
+
+namespace orch::apiserver {
+
+std::string_view bearer_token(const http::Request& request) {
+  const std::string_view header = request.headers.get("Authorization");
+  const size_t blank = header.find(' ');
+  if (blank == std::string_view::npos || to_lower(header.substr(0, blank)) != "bearer") return "";
+  return trim(header.substr(blank + 1));
+}
+
+Result<User> Authenticator::authenticate(const http::Request& request) const {
+  if (request.headers.has("Authorization")) {
+    return impersonated(ORCH_TRY(user_of_token(bearer_token(request), {})), request);
+  }
+  if (request.peer.has_certificate) {
+    User user;
+    user.name = request.peer.common_name;
+    user.groups = request.peer.organizations;
+    user.groups.emplace_back(kAuthenticatedGroup);
+    return impersonated(std::move(user), request);
+  }
+  User anonymous;
+  anonymous.name = "system:anonymous";
+  anonymous.groups = {"system:unauthenticated"};
+  return anonymous;
+}
+
+Result<User> Authenticator::user_of_token(std::string_view token,
+                                          const std::vector<std::string>& audiences) const {
+  if (token.empty()) return unauthorized();
+  if (!admin_token_.empty() && crypto::equal_secrets(token, admin_token_)) {
+    User admin;
+    admin.name = "system:admin";
+    admin.groups = {std::string(kMastersGroup), std::string(kAuthenticatedGroup)};
+    return admin;
+  }
+  return tokens_.verify(token, audiences);
+}
+
+Result<User> impersonated(User user, const http::Request& request) {
+  const std::string name(request.headers.get("Impersonate-User"));
+  if (name.empty()) {
+    if (!request.headers.has("Impersonate-Group")) return user;
+    return internal_error("requested [groups] without impersonating a user");
+  }
+  if (!user.in_group(kMastersGroup)) {
+    return forbidden({"", "users", name}, "User \"" + user.name +
+                                              "\" cannot impersonate resource \"users\" in API "
+                                              "group \"\" at the cluster scope");
+  }
+  User other;
+  other.name = name;
+  for (const std::string_view group : request.headers.all("Impersonate-Group")) {
+    other.groups.emplace_back(group);
+  }
+  if (!other.in_group(kAuthenticatedGroup)) other.groups.emplace_back(kAuthenticatedGroup);
+  return other;
+}
+
+}  // namespace orch::apiserver

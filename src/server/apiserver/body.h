@@ -1,0 +1,28 @@
+// body: what a request carries, as a value. PURE.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "api/json.h"
+#include "base/result.h"
+#include "http/http.h"
+#include "server/apiserver/write.h"
+
+namespace orch::apiserver {
+
+struct ParsedBody {
+  api::Value value;                     // Null when there was no body.
+  std::vector<std::string> duplicates;  // Members that stood twice.
+};
+
+// JSON or YAML, by Content-Type; 415 for anything else, 400 for what can't be parsed.
+Result<ParsedBody> parse_body(const http::Request& request);
+
+struct ParsedPatch {
+  PatchKind kind = PatchKind::merge;
+  ParsedBody body;
+};
+Result<ParsedPatch> parse_patch(const http::Request& request);
+
+}  // namespace orch::apiserver

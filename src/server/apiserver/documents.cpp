@@ -1,0 +1,107 @@
+#include "server/apiserver/documents.h"
+
+#include "api/discovery.h"
+#include "api/openapi.h"
+#include "base/strings.h"
+#include "server/apiserver/respond.h"
+
+namespace orch::apiserver {
+namespace {
+
+constexpr std::string_view kAggregated = "as=APIGroupDiscoveryList";
+
+Status unknown_path() {
+  Status status = not_found("404 page not found");
+  status.reason.clear();
+  return status;
+}
+
+Result<http::Response> found(std::string json) {
+  if (json.empty()) return unknown_path();
+  return json_response(200, std::move(json));
+}
+
+http::Response version() {
+  return value_response(200, api::Value::object({{"major", "1"},
+                                                 {"minor", "32"},
+                                                 {"gitVersion", "v1.32.4+orch"},
+                                                 {"gitCommit", ""},
+                                                 {"gitTreeState", "clean"},
+                                                 {"buildDate", "1970-01-01T00:00:00Z"},
+                                                 {"goVersion", "none"},
+                                                 {"compiler", "g++"},
+                                                 {"platform", "linux/amd64"}}));
+}
+
+// /readyz, /readyz/ping, /readyz?verbose. Whoever is answered here was let in by a server whose
+// store is open, so every check that there is has passed.
+Result<http::Response> health(const Target& target) {
+  const auto parts = split(std::string_view(target.path).substr(1), '/');
+  if (parts.size() > 2) return unknown_path();
+  if (parts.size() == 2 && parts[1] != "ping" && parts[1] != "etcd") return unknown_path();
+  if (!target.query.has("verbose")) return text_response(200, "ok");
+  return text_response(200, "[+]ping ok\n[+]etcd ok\n" + std::string(parts[0]) + " check passed\n");
+}
+
+// The aggregated form, when the client puts it before the plain one.
+Result<http::Response> aggregated(const api::Schema& schema, std::string_view accept, bool core) {
+  const std::string version = accept.find("v=v2;") != std::string_view::npos ||
+                                      accept.find("v=v2,") != std::string_view::npos
+                                  ? "v2"
+                                  : "v2beta1";
+  auto response = json_response(200, api::render_group_discovery_list(schema, core, version));
+  response.headers.set("Content-Type", "application/json;g=apidiscovery.k8s.io;v=" + version +
+                                           ";as=APIGroupDiscoveryList");
+  return response;
+}
+
+Result<http::Response> openapi(const api::Schema& schema, std::string_view path) {
+  if (path == "/openapi/v3") return found(api::render_openapi_index(schema));
+  constexpr std::string_view kCore = "/openapi/v3/api/v1", kGroups = "/openapi/v3/apis/";
+  if (path == kCore) return found(api::render_openapi_v3(schema, "", "v1"));
+  if (!path.starts_with(kGroups)) return unknown_path();
+  const auto parts = split(path.substr(kGroups.size()), '/');
+  if (parts.size() != 2) return unknown_path();
+  return found(api::render_openapi_v3(schema, parts[0], parts[1]));
+}
+
+}  // namespace
+
+Result<http::Response> serve_document(const api::Schema& schema, const http::Request& request,
+                                      const Target& target, std::string_view server_address) {
+  const std::string_view path = target.path;
+  const auto parts = split(path.substr(1), '/');
+  const std::string_view root = parts[0];
+  const bool known = root == "livez" || root == "readyz" || root == "healthz" ||
+                     root == "version" || root == "api" || root == "apis" || root == "openapi" ||
+                     path == "/";
+  if (!known) return unknown_path();
+  if (request.method != "GET" && request.method != "HEAD") {
+    return method_not_allowed("the server does not allow this method on the requested resource");
+  }
+  if (root == "livez" || root == "readyz" || root == "healthz") return health(target);
+  if (path == "/version") return version();
+  if (root == "openapi") return openapi(schema, path);
+  if (path == "/") {
+    return value_response(
+        200, api::Value::object(
+                 {{"paths", api::Value::array({"/api", "/api/v1", "/apis", "/healthz", "/livez",
+                                               "/openapi/v3", "/readyz", "/version"})}}));
+  }
+  const std::string_view accept = request.headers.get("Accept");
+  const bool wants_all = accept.find(kAggregated) != std::string_view::npos;
+  if (path == "/api" && wants_all) return aggregated(schema, accept, true);
+  if (path == "/apis" && wants_all) return aggregated(schema, accept, false);
+  if (path == "/api") return found(api::render_api_versions(server_address));
+  if (path == "/apis") return found(api::render_api_group_list(schema));
+  if (root == "api" && parts.size() == 2) {
+    return found(api::render_api_resource_list(schema, "", parts[1]));
+  }
+  if (root == "apis" && parts.size() == 2) return found(api::render_api_group(schema, parts[1]));
+  if (root == "apis" && parts.size() == 3) {
+    return found(api::render_api_resource_list(schema, parts[1], parts[2]));
+  }
+  return unknown_path();
+}
+
+}  // namespace orch::apiserver

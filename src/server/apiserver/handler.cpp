@@ -1,0 +1,207 @@
+#include "server/apiserver/handler.h"
+
+#include "api/resources.h"
+#include "server/apiserver/body.h"
+#include "server/apiserver/documents.h"
+#include "server/apiserver/encode.h"
+#include "server/apiserver/keys.h"
+#include "server/apiserver/respond.h"
+#include "server/apiserver/reviews.h"
+
+namespace orch::apiserver {
+namespace {
+
+constexpr std::string_view kJoinPath = "/orch/v1/join";
+
+void send(const std::shared_ptr<http::Exchange>& exchange, http::Response response) {
+  compress(exchange->request(), &response);
+  exchange->send(std::move(response));
+}
+
+bool is_stream(const Target& target) {
+  const std::string_view part = target.subresource_name();
+  return part == "log" || part == "exec" || part == "attach" || part == "portforward" ||
+         part == "proxy";
+}
+
+// Without credentials there is little to see: say "who are you" rather than "you may not".
+Result<void> require_user(const User& user, const Target& target) {
+  if (user.in_group(kAuthenticatedGroup)) return {};
+  if (!target.resource && is_public_path(target.path)) return {};
+  return unauthorized();
+}
+
+}  // namespace
+
+void Handler::handle(const ExchangePtr& exchange) {
+  const auto served = serve(exchange);
+  if (!served) send(exchange, status_response(served.status()));
+}
+
+Result<void> Handler::serve(const ExchangePtr& exchange) {
+  const http::Request& request = exchange->request();
+  auto target = route(parts_.schema, request.method, request.target);
+  if (target && target->path == kJoinPath) {
+    send(exchange, ORCH_TRY(parts_.join.serve(request)));
+    return {};
+  }
+  User user = ORCH_TRY(parts_.authenticator.authenticate(request));
+  // Who may not come in isn't told what there is.
+  if (!target) {
+    ORCH_TRY(require_user(user, {}));
+    return std::move(target).status();
+  }
+  ORCH_TRY(require_user(user, *target));
+  ORCH_TRY(parts_.authorizer.authorize(user, action_of(*target, request.method)));
+  if (target->resource) return serve_resource(exchange, *target, std::move(user));
+  send(exchange, ORCH_TRY(serve_document(parts_.schema, request, *target, parts_.server_address)));
+  return {};
+}
+
+Result<void> Handler::serve_resource(const ExchangePtr& exchange, const Target& target, User user) {
+  if (is_stream(target)) return parts_.streams.serve(exchange, target);
+  Presentation form;
+  form.media = ORCH_TRY(negotiate(exchange->request().headers.get("Accept")));
+  form.media.pretty = target.query.flag("pretty");
+  if (!api::parse_include_object(target.query.get("includeObject"), &form.include)) {
+    return bad_request("includeObject must be None, Metadata or Object");
+  }
+  if (target.resource->storage_prefix.empty() && target.resource->kind != "Binding") {
+    return serve_review(exchange, target, user, form.media);
+  }
+  switch (target.verb) {
+    case Verb::get:
+    case Verb::list:
+    case Verb::watch:
+      return serve_read(exchange, target, form);
+    default:
+      return serve_write(exchange, target, std::move(user), form);
+  }
+}
+
+Result<void> Handler::serve_read(const ExchangePtr& exchange, const Target& target,
+                                 const Presentation& form) {
+  if (target.verb == Verb::watch) {
+    const ReadOptions options = ORCH_TRY(parse_read_options(target.query, true));
+    return parts_.watches.serve(*exchange, target, options, form);
+  }
+  if (target.verb == Verb::list) {
+    const ReadOptions options = ORCH_TRY(parse_read_options(target.query, false));
+    send(exchange, ORCH_TRY(parts_.reader.list(target, options, form)));
+    return {};
+  }
+  if (target.subresource_name() == "scale") {
+    Presentation plain;
+    const auto whole = ORCH_TRY(parts_.reader.get(target, plain));
+    send(exchange, present_value(200, scale_of(decode_stored(whole.body.flatten())), form.media));
+    return {};
+  }
+  send(exchange, ORCH_TRY(parts_.reader.get(target, form)));
+  return {};
+}
+
+Result<void> Handler::serve_review(const ExchangePtr& exchange, const Target& target,
+                                   const User& user, const Media& media) {
+  ParsedBody body = ORCH_TRY(parse_body(exchange->request()));
+  const api::Value answer = ORCH_TRY(
+      answer_review(target, user, std::move(body.value), parts_.authenticator, parts_.authorizer));
+  send(exchange, present_value(201, answer, media));
+  return {};
+}
+
+Result<WriteRequest> Handler::read_write_request(const http::Request& http, const Target& target,
+                                                 User user) const {
+  WriteRequest request;
+  request.resource = target.resource;
+  request.subresource = target.subresource;
+  request.verb = target.verb;
+  request.ns = target.ns;
+  request.name = target.name;
+  request.user = std::move(user);
+  if (target.verb == Verb::remove || target.verb == Verb::remove_collection) {
+    const ParsedBody body = ORCH_TRY(parse_body(http));
+    request.deletion = ORCH_TRY(parse_delete_options(target.query, body.value));
+    return request;
+  }
+  request.options = ORCH_TRY(parse_write_options(target.query));
+  ParsedBody body;
+  if (target.verb == Verb::patch) {
+    ParsedPatch patch = ORCH_TRY(parse_patch(http));
+    request.patch = patch.kind;
+    body = std::move(patch.body);
+  } else {
+    body = ORCH_TRY(parse_body(http));
+    if (!body.value.is_object()) return bad_request("the body must be an object");
+  }
+  request.body = std::move(body.value);
+  request.duplicates = std::move(body.duplicates);
+  if (target.resource->kind == "Binding") {
+    // The old way to bind: POST bindings is POST pods/<name>/binding.
+    request.resource = &api::resource::pods();
+    request.subresource = request.resource->find_subresource("binding");
+    request.name = request.body.at("metadata.name").as_string();
+  }
+  return request;
+}
+
+http::Response Handler::render(const Target& target, WriteReply reply,
+                               const Presentation& form) const {
+  http::Response response;
+  if (reply.document) {
+    response = present_value(reply.code, *reply.document, form.media);
+  } else if (reply.record) {
+    const store::RecordPtr& record = reply.record;
+    response = present_response(reply.code, *target.resource, record, record->bytes, form,
+                                parts_.clock.now());
+  } else {
+    const auto bytes = std::make_shared<const std::string>(std::move(reply.bytes));
+    response =
+        present_response(reply.code, *target.resource, bytes, *bytes, form, parts_.clock.now());
+  }
+  for (const std::string& warning : reply.warnings) add_warning(&response, warning);
+  return response;
+}
+
+Result<void> Handler::serve_write(const ExchangePtr& exchange, const Target& target, User user,
+                                  const Presentation& form) {
+  WriteRequest request = ORCH_TRY(read_write_request(exchange->request(), target, std::move(user)));
+  if (request.verb == Verb::remove_collection) {
+    return serve_remove_collection(exchange, request, target);
+  }
+  if (request.subresource_name() == "token") {
+    send(exchange, present_value(201, ORCH_TRY(parts_.tokens.issue(request)), form.media));
+    return {};
+  }
+  parts_.registry.submit(std::move(request),
+                         [this, exchange, target, form](Result<WriteReply> reply) {
+                           if (!reply) return send(exchange, status_response(reply.status()));
+                           send(exchange, render(target, *std::move(reply), form));
+                         });
+  return {};
+}
+
+// One by one, as if each had been named: every object has its own finalizers and grace.
+Result<void> Handler::serve_remove_collection(const ExchangePtr& exchange,
+                                              const WriteRequest& request, const Target& target) {
+  const ReadOptions options = ORCH_TRY(parse_read_options(target.query, false));
+  const auto records = ORCH_TRY(parts_.reader.select(target, options));
+  const bool taken = parts_.slow.run([this, exchange, request, records] {
+    for (const store::RecordPtr& record : records) {
+      WriteRequest one = request;
+      one.verb = Verb::remove;
+      one.name = key_parts(*request.resource, record->key).name;
+      const auto removed = parts_.registry.run(std::move(one));
+      if (!removed && !removed.status().not_found()) {
+        return send(exchange, status_response(removed.status()));
+      }
+    }
+    send(exchange, value_response(200, api::Value::object({{"kind", "Status"},
+                                                           {"apiVersion", "v1"},
+                                                           {"metadata", api::Value::object()},
+                                                           {"status", "Success"}})));
+  });
+  if (!taken) return service_unavailable("the server is shutting down or overloaded");
+  return {};
+}
+
+}  // namespace orch::apiserver

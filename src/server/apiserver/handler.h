@@ -1,0 +1,62 @@
+// handler: the way of one request through the API server, each step once:
+// route → authenticate → authorize → read, watch, write, stream or review.
+// Called on the HTTP server's I/O threads; waits for nothing.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "api/schema.h"
+#include "http/http.h"
+#include "server/apiserver/authenticate.h"
+#include "server/apiserver/authorize.h"
+#include "server/apiserver/join.h"
+#include "server/apiserver/reader.h"
+#include "server/apiserver/registry.h"
+#include "server/apiserver/streams.h"
+#include "server/apiserver/watch.h"
+
+namespace orch::apiserver {
+
+class Handler {
+ public:
+  struct Parts {
+    const api::Schema& schema;
+    Clock& clock;
+    const Authenticator& authenticator;
+    const Authorizer& authorizer;
+    const Reader& reader;
+    WatchServer& watches;
+    Registry& registry;
+    const Tokens& tokens;
+    Streams& streams;
+    const Join& join;
+    TaskPool& slow;  // For what must wait: collections that are deleted one by one.
+    std::string server_address;
+  };
+  explicit Handler(Parts parts) : parts_(std::move(parts)) {}
+
+  void handle(const std::shared_ptr<http::Exchange>& exchange);
+
+ private:
+  using ExchangePtr = std::shared_ptr<http::Exchange>;
+
+  // Each answers the exchange, now or later; a Status means that it was not answered yet.
+  Result<void> serve(const ExchangePtr& exchange);
+  Result<void> serve_resource(const ExchangePtr& exchange, const Target& target, User user);
+  Result<void> serve_read(const ExchangePtr& exchange, const Target& target,
+                          const Presentation& form);
+  Result<void> serve_write(const ExchangePtr& exchange, const Target& target, User user,
+                           const Presentation& form);
+  Result<void> serve_review(const ExchangePtr& exchange, const Target& target, const User& user,
+                            const Media& media);
+  Result<void> serve_remove_collection(const ExchangePtr& exchange, const WriteRequest& request,
+                                       const Target& target);
+  Result<WriteRequest> read_write_request(const http::Request& http, const Target& target,
+                                          User user) const;
+  http::Response render(const Target& target, WriteReply reply, const Presentation& form) const;
+
+  Parts parts_;
+};
+
+}  // namespace orch::apiserver

@@ -1,0 +1,97 @@
+#include "server/apiserver/local_api.h"
+
+#include "server/apiserver/encode.h"
+#include "server/apiserver/keys.h"
+#include "server/apiserver/selection.h"
+
+namespace orch::apiserver {
+
+Result<WriteRequest> LocalApi::request(const api::Resource& resource, Verb verb,
+                                       const client::ObjectKey& key,
+                                       std::string_view subresource) const {
+  WriteRequest request;
+  request.resource = &resource;
+  request.verb = verb;
+  request.ns = key.ns;
+  request.name = key.name;
+  request.user = user_;
+  request.options.field_validation = WriteOptions::FieldValidation::strict;
+  if (!subresource.empty()) {
+    request.subresource = resource.find_subresource(subresource);
+    if (!request.subresource) {
+      return not_found("the server could not find the requested resource");
+    }
+  }
+  return request;
+}
+
+Result<api::Value> LocalApi::run(WriteRequest request) {
+  WriteReply reply = ORCH_TRY(registry_.run(std::move(request)));
+  if (reply.document) return *std::move(reply.document);
+  return decode_stored(reply.record ? reply.record->bytes : std::string_view(reply.bytes));
+}
+
+Result<api::Value> LocalApi::get(const api::Resource& resource, const client::ObjectKey& key) {
+  const auto record = store_.get(store_key(resource, key.ns, key.name));
+  if (!record) return not_found({resource.group, resource.plural, key.name});
+  return decode_stored(record->bytes);
+}
+
+Result<std::vector<api::Value>> LocalApi::list(const api::Resource& resource,
+                                               const client::ListOptions& options) {
+  const Selection selection = ORCH_TRY(
+      Selection::make(resource, options.ns, "", options.label_selector, options.field_selector));
+  const store::Range range = ORCH_TRY(store_.range({selection.prefix(), "", 0, 0}));
+  std::vector<api::Value> objects;
+  for (const auto& record : range.records) {
+    if (selection.matches(*record)) objects.push_back(decode_stored(record->bytes));
+  }
+  return objects;
+}
+
+Result<api::Value> LocalApi::create(const api::Resource& resource, const api::Value& object) {
+  WriteRequest wish =
+      ORCH_TRY(request(resource, Verb::create, {client::key_of(object).ns, ""}, ""));
+  wish.body = object;
+  return run(std::move(wish));
+}
+
+Result<api::Value> LocalApi::update(const api::Resource& resource, const api::Value& object,
+                                    std::string_view subresource) {
+  WriteRequest wish =
+      ORCH_TRY(request(resource, Verb::update, client::key_of(object), subresource));
+  wish.body = object;
+  return run(std::move(wish));
+}
+
+Result<api::Value> LocalApi::patch(const api::Resource& resource, const client::ObjectKey& key,
+                                   client::PatchType type, const api::Value& patch,
+                                   std::string_view subresource) {
+  WriteRequest wish = ORCH_TRY(request(resource, Verb::patch, key, subresource));
+  wish.body = patch;
+  wish.patch = type == client::PatchType::json    ? PatchKind::json
+               : type == client::PatchType::merge ? PatchKind::merge
+                                                  : PatchKind::strategic;
+  return run(std::move(wish));
+}
+
+Result<api::Value> LocalApi::create_sub(const api::Resource& resource, const client::ObjectKey& key,
+                                        std::string_view subresource, const api::Value& body) {
+  WriteRequest wish = ORCH_TRY(request(resource, Verb::create, key, subresource));
+  wish.body = body;
+  if (subresource == "token") return tokens_.issue(wish);
+  return run(std::move(wish));
+}
+
+Result<void> LocalApi::remove(const api::Resource& resource, const client::ObjectKey& key,
+                              const client::DeleteOptions& options) {
+  WriteRequest wish = ORCH_TRY(request(resource, Verb::remove, key, ""));
+  wish.deletion.uid = options.uid;
+  wish.deletion.resource_version = options.resource_version;
+  wish.deletion.grace_s = options.grace_s;
+  wish.deletion.propagation = options.propagation;
+  ORCH_TRY(run(std::move(wish)));
+  return {};
+}
+
+}  // namespace orch::apiserver

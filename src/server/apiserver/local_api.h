@@ -1,0 +1,43 @@
+// local_api: client::Api inside the API server's own process: the registry without HTTP, run as an
+// identity that is given. Blocking, so never on the store's writer thread or an I/O thread.
+#pragma once
+
+#include "client/api.h"
+#include "server/apiserver/registry.h"
+#include "server/apiserver/tokens.h"
+#include "server/apiserver/user.h"
+#include "store/store.h"
+
+namespace orch::apiserver {
+
+class LocalApi : public client::Api {
+ public:
+  LocalApi(store::Store& store, Registry& registry, const Tokens& tokens, User user)
+      : store_(store), registry_(registry), tokens_(tokens), user_(std::move(user)) {}
+
+  Result<api::Value> get(const api::Resource& resource, const client::ObjectKey& key) override;
+  Result<std::vector<api::Value>> list(const api::Resource& resource,
+                                       const client::ListOptions& options) override;
+  Result<api::Value> create(const api::Resource& resource, const api::Value& object) override;
+  Result<api::Value> update(const api::Resource& resource, const api::Value& object,
+                            std::string_view subresource) override;
+  Result<api::Value> patch(const api::Resource& resource, const client::ObjectKey& key,
+                           client::PatchType type, const api::Value& patch,
+                           std::string_view subresource) override;
+  Result<api::Value> create_sub(const api::Resource& resource, const client::ObjectKey& key,
+                                std::string_view subresource, const api::Value& body) override;
+  Result<void> remove(const api::Resource& resource, const client::ObjectKey& key,
+                      const client::DeleteOptions& options) override;
+
+ private:
+  Result<WriteRequest> request(const api::Resource& resource, Verb verb,
+                               const client::ObjectKey& key, std::string_view subresource) const;
+  Result<api::Value> run(WriteRequest request);
+
+  store::Store& store_;
+  Registry& registry_;
+  const Tokens& tokens_;
+  const User user_;
+};
+
+}  // namespace orch::apiserver

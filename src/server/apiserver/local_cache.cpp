@@ -1,0 +1,86 @@
+#include "server/apiserver/local_cache.h"
+
+#include "base/check.h"
+#include "server/apiserver/encode.h"
+#include "server/apiserver/keys.h"
+#include "server/apiserver/selection.h"
+
+namespace orch::apiserver {
+namespace {
+
+class StoreSubscription : public client::Cache::Subscription {
+ public:
+  explicit StoreSubscription(std::unique_ptr<store::Watch> watch) : watch_(std::move(watch)) {}
+
+ private:
+  std::unique_ptr<store::Watch> watch_;
+};
+
+client::Change change_of(const api::Resource& resource, const store::Event& event) {
+  using Type = client::Change::Type;
+  client::Change change;
+  const KeyParts parts = key_parts(resource, event.record->key);
+  change.type = event.type == store::EventType::remove ? Type::deleted
+                : event.previous                       ? Type::modified
+                                                       : Type::added;
+  change.key = {std::string(parts.ns), std::string(parts.name)};
+  change.revision = event.revision;
+  change.bytes = event.record->bytes;
+  if (event.previous) change.previous = event.previous->bytes;
+  return change;
+}
+
+}  // namespace
+
+std::optional<api::Value> LocalCache::get(const api::Resource& resource,
+                                          const client::ObjectKey& key) const {
+  const auto record = store_.get(store_key(resource, key.ns, key.name));
+  if (!record) return std::nullopt;
+  return decode_stored(record->bytes);
+}
+
+std::vector<api::Value> LocalCache::list(const api::Resource& resource,
+                                         const client::Filter& filter) const {
+  // A selector that can't be read is our own caller's mistake.
+  const auto selection = Selection::make(resource, filter.ns, "", filter.label_selector, "");
+  ORCH_CHECK(selection.ok());
+  const auto range = store_.range({selection->prefix(), "", 0, 0});
+  ORCH_CHECK(range.ok());
+  std::vector<api::Value> objects;
+  for (const auto& record : range->records) {
+    if (!filter.owner_uid.empty() && !record->tags.owned_by(filter.owner_uid)) continue;
+    if (!filter.field.empty() && record->tags.field(filter.field).value_or("") != filter.value) {
+      continue;
+    }
+    if (selection->matches(*record)) objects.push_back(decode_stored(record->bytes));
+  }
+  return objects;
+}
+
+std::unique_ptr<client::Cache::Subscription> LocalCache::subscribe(
+    const api::Resource& resource, std::function<void(const client::Change&)> tell) {
+  const std::string prefix = store_prefix(resource, "");
+  const auto range = store_.range({prefix, "", 0, 0});
+  ORCH_CHECK(range.ok());
+  for (const auto& record : range->records) {
+    tell(change_of(resource, {store::EventType::put, record->revision, record, nullptr}));
+  }
+  auto watch = store_.watch(prefix, range->revision,
+                            [&resource, tell](std::span<const store::Event> events) {
+                              for (const auto& event : events) tell(change_of(resource, event));
+                            });
+  // It begins where the list ended a moment ago; the history is far longer than that.
+  ORCH_CHECK(watch.ok());
+  return std::make_unique<StoreSubscription>(*std::move(watch));
+}
+
+std::unique_ptr<client::Cache::Subscription> LocalCache::subscribe_revision(
+    std::function<void(int64_t)> tell) {
+  auto watch = store_.watch("", store_.revision(), [tell](std::span<const store::Event> events) {
+    tell(events.back().revision);
+  });
+  ORCH_CHECK(watch.ok());
+  return std::make_unique<StoreSubscription>(*std::move(watch));
+}
+
+}  // namespace orch::apiserver

@@ -1,0 +1,272 @@
+#include "server/apiserver/planner.h"
+
+#include <utility>
+
+#include "api/decode.h"
+#include "api/defaults.h"
+#include "api/patch.h"
+#include "api/resources.h"
+#include "api/strategy.h"
+#include "server/apiserver/deletion.h"
+#include "server/apiserver/keys.h"
+
+namespace orch::apiserver {
+namespace {
+
+constexpr size_t kMaxGeneratedBase = 58;
+
+Status revision_on_create() {
+  Status status = internal_error("resourceVersion should not be set on objects to be created");
+  status.reason.clear();
+  return status;
+}
+
+Status must_be_specified(const WriteRequest& request) {
+  return invalid(request.resource->group, request.resource->kind, request.name,
+                 {{"FieldValueInvalid", "Invalid value: 0x0: must be specified for an update",
+                   "metadata.resourceVersion"}});
+}
+
+Result<void> checked(const WriteRequest& request, const std::string& name, api::Causes causes) {
+  if (causes.empty()) return {};
+  return invalid(request.resource->group, request.resource->kind, name, std::move(causes));
+}
+
+// A name made of the generateName of the object's metadata.
+std::string generated(const api::Value& metadata, Random& random) {
+  const std::string& base = metadata["generateName"].as_string();
+  if (base.empty()) return "";
+  return base.substr(0, kMaxGeneratedBase) + random.name_suffix();
+}
+
+bool is_service(const WriteRequest& request) {
+  return request.resource == &api::resource::services();
+}
+
+Result<api::Value> patched(const WriteRequest& request, const api::Type& type,
+                           api::Value document) {
+  switch (request.patch) {
+    case PatchKind::json:
+      return api::apply_json_patch(std::move(document), request.body);
+    case PatchKind::merge:
+      return api::apply_merge_patch(std::move(document), request.body);
+    case PatchKind::strategic:
+      return api::apply_strategic_patch(type, std::move(document), request.body);
+  }
+  return bad_request("unknown kind of patch");
+}
+
+}  // namespace
+
+Result<void> check_identity(const WriteRequest& request, const api::Value& document) {
+  if (!document.is_object()) return bad_request("the body must be an object");
+  const api::Resource& resource = *request.resource;
+  const std::string& version = document["apiVersion"].as_string();
+  const std::string& kind = document["kind"].as_string();
+  if (!kind.empty() && kind != resource.kind) {
+    return bad_request(kind + " in version \"" + version + "\" cannot be handled as a " +
+                       resource.kind + ": no kind \"" + kind + "\" is registered for " +
+                       resource.plural);
+  }
+  if (!version.empty() && version != resource.api_version()) {
+    return bad_request("the API version in the data (" + version +
+                       ") does not match the expected API version (" + resource.api_version() +
+                       ")");
+  }
+  const api::Value& metadata = document["metadata"];
+  if (!metadata.is_null() && !metadata.is_object()) {
+    return bad_request(resource.kind + " in version \"" + resource.version +
+                       "\" cannot be handled as a " + resource.kind + ": metadata: not an object");
+  }
+  const std::string& ns = metadata["namespace"].as_string();
+  const bool creating = request.verb == Verb::create;
+  if (!ns.empty() && ns != request.ns && resource.namespaced) {
+    if (creating) {
+      return bad_request(
+          "the namespace of the provided object does not match the namespace sent on the request");
+    }
+    return bad_request("the namespace of the object (" + ns +
+                       ") does not match the namespace on the request (" + request.ns + ")");
+  }
+  const std::string& name = metadata["name"].as_string();
+  if (creating || name == request.name) return {};
+  if (name.empty()) {
+    return bad_request("the name of the object (" + request.name +
+                       " based on URL) was undeterminable: name must be provided");
+  }
+  return bad_request("the name of the object (" + name + ") does not match the name on the URL (" +
+                     request.name + ")");
+}
+
+Result<Plan> Planner::plan(const WriteRequest& request) const {
+  const std::string_view part = request.subresource_name();
+  if (part == "binding") return plan_binding(request);
+  if (part == "eviction") return plan_eviction(request);
+  if (part == "scale") return plan_scale(request);
+  switch (request.verb) {
+    case Verb::create:
+      return plan_create(request);
+    case Verb::update:
+    case Verb::patch:
+      return plan_update(request);
+    case Verb::remove:
+      return plan_remove(request, request.deletion);
+    default:
+      return method_not_allowed("the server does not allow this method");
+  }
+}
+
+Result<Planner::Current> Planner::read(const WriteRequest& request) const {
+  const auto record = parts_.store.get(store_key(*request.resource, request.ns, request.name));
+  if (!record) return not_found(request.resource_name());
+  return Current{record, decode_stored(record->bytes)};
+}
+
+Result<api::Value> Planner::decode(const WriteRequest& request, api::Value document,
+                                   Plan* plan) const {
+  api::DecodeOptions options;
+  using FieldValidation = WriteOptions::FieldValidation;
+  const FieldValidation wanted = request.options.field_validation;
+  options.strictness = wanted == FieldValidation::strict ? api::Strictness::strict
+                       : wanted == FieldValidation::warn ? api::Strictness::warn
+                                                         : api::Strictness::ignore;
+  options.duplicates = &request.duplicates;
+  options.warnings = &plan->reply.warnings;
+  document.set("kind", request.resource->kind);
+  document.set("apiVersion", request.resource->api_version());
+  return api::decode(*request.resource->type, std::move(document), options);
+}
+
+Result<Plan> Planner::plan_create(const WriteRequest& request) const {
+  Plan plan;
+  ORCH_TRY(check_identity(request, request.body));
+  api::Value object = ORCH_TRY(decode(request, request.body, &plan));
+  if (!std::as_const(object)["metadata"].is_object()) object.set("metadata", api::Value::object());
+  if (!object.at("metadata.resourceVersion").empty()) return revision_on_create();
+
+  api::apply_defaults(*request.resource, &object);
+  api::prepare_create(*request.resource, &object);
+  api::Value& metadata = object["metadata"];
+  plan.name = std::as_const(metadata)["name"].as_string();
+  if (plan.name.empty()) {
+    plan.name = generated(metadata, parts_.random);
+    plan.again = !plan.name.empty();  // Another suffix may be free.
+  }
+  metadata.set("name", plan.name);
+  if (request.resource->namespaced) {
+    metadata.set("namespace", request.ns);
+  } else {
+    metadata.remove("namespace");
+  }
+  metadata.set("uid", parts_.random.uuid());
+  metadata.set("creationTimestamp", format_time(parts_.clock.now()));
+  metadata.remove("managedFields");
+
+  ORCH_TRY(parts_.admission.admit_create(request, &object));
+  ORCH_TRY(checked(request, plan.name, api::validate_create(*request.resource, object)));
+  ORCH_TRY(allocate(request, &object, {}, &plan));
+  plan.reply.code = 201;
+  finish(request, std::move(object), nullptr, &plan);
+  return plan;
+}
+
+Result<Plan> Planner::plan_update(const WriteRequest& request) const {
+  auto current = read(request);
+  if (!current) {
+    const bool creates =
+        request.verb == Verb::update && !request.subresource && request.resource->create_on_update;
+    if (!creates) return std::move(current).status();
+    ORCH_TRY(check_identity(request, request.body));
+    WriteRequest creation = request;
+    creation.verb = Verb::create;
+    creation.body["metadata"].remove("resourceVersion");
+    return plan_create(creation);
+  }
+  if (request.verb == Verb::update) return plan_replace(request, *current, request.body);
+  return plan_replace(request, *current,
+                      ORCH_TRY(patched(request, *request.resource->type, current->object)));
+}
+
+Result<Plan> Planner::plan_replace(const WriteRequest& request, const Current& current,
+                                   api::Value document) const {
+  const api::Resource& resource = *request.resource;
+  const std::string_view part = request.subresource_name();
+  Plan plan;
+  plan.name = request.name;
+  ORCH_TRY(check_identity(request, document));
+  const std::string revision = document.at("metadata.resourceVersion").as_string();
+  const bool patching = request.verb == Verb::patch;
+  if (revision.empty() && !patching && !resource.unconditional_update) {
+    return must_be_specified(request);
+  }
+  if (!revision.empty() && revision != std::to_string(current.record->revision)) {
+    return conflict(request.resource_name(),
+                    "the object has been modified; please apply your changes to the latest "
+                    "version and try again");
+  }
+  plan.again = revision.empty() || patching;
+  const std::string& uid = document.at("metadata.uid").as_string();
+  ORCH_TRY(check_preconditions(resource, current.object, uid));
+
+  api::Value object = ORCH_TRY(decode(request, std::move(document), &plan));
+  api::apply_defaults(resource, &object);
+  if (is_service(request) && part.empty()) keep_allocations(&object, current.object);
+  api::prepare_update(resource, current.object, &object, part);
+  if (resource.namespaced) object["metadata"].set("namespace", request.ns);
+  ORCH_TRY(parts_.admission.admit_update(request, current.object, object));
+  ORCH_TRY(
+      checked(request, plan.name, api::validate_update(resource, object, current.object, part)));
+  ORCH_TRY(allocate(request, &object, current.object, &plan));
+  if (is_released(resource, object)) {
+    finish_removal(request, current.record, &plan);
+  } else {
+    finish(request, std::move(object), current.record, &plan);
+  }
+  return plan;
+}
+
+Result<void> Planner::allocate(const WriteRequest& request, api::Value* object,
+                               const api::Value& old, Plan* plan) const {
+  if (!is_service(request) || request.subresource) return {};
+  plan->reservation = ORCH_TRY(parts_.services.allocate(object, old));
+  return {};
+}
+
+void Planner::finish(const WriteRequest& request, api::Value object,
+                     const store::RecordPtr& current, Plan* plan) const {
+  const api::Resource& resource = *request.resource;
+  store::Tags tags = tags_of(resource, object);
+  Encoded encoded = encode_object(resource, std::move(object));
+  if (current && encoded.same_as(*current)) {
+    plan->reply.record = current;
+    return;
+  }
+  if (request.options.dry_run) {
+    plan->reply.bytes = encoded.at(current ? current->revision : 0);
+    return;
+  }
+  store::Write write;
+  write.key = store_key(resource, request.ns, plan->name);
+  write.bytes = std::move(encoded.bytes);
+  write.revision_at = encoded.revision_at;
+  write.expected_revision = current ? current->revision : 0;
+  write.tags = std::move(tags);
+  if (resource.relaxed) write.durability = store::Durability::relaxed;
+  plan->write = std::move(write);
+}
+
+void Planner::finish_removal(const WriteRequest& request, const store::RecordPtr& current,
+                             Plan* plan) const {
+  if (request.options.dry_run || request.deletion.dry_run) {
+    plan->reply.record = current;
+    return;
+  }
+  store::Write write;
+  write.key = std::string(current->key);
+  write.expected_revision = current->revision;
+  if (request.resource->relaxed) write.durability = store::Durability::relaxed;
+  plan->write = std::move(write);
+  plan->removes = true;
+}
+
+}  // namespace orch::apiserver

@@ -1,0 +1,69 @@
+// planner: one attempt at one write, thought out over what the store holds at this moment. The
+// steps are the same for every kind (api/strategy.h has what differs):
+//
+//   create:  decode → default → prepare → admit → validate → allocate → encode
+//   update:  read → merge → decode → default → prepare → admit → validate → allocate → encode
+//   delete:  read → preconditions → mark or take away
+//
+// Reads the store and reserves addresses; writes nothing. Thread-safe.
+#pragma once
+
+#include "base/clock.h"
+#include "server/apiserver/admission.h"
+#include "server/apiserver/encode.h"
+#include "server/apiserver/service_allocator.h"
+#include "server/apiserver/write.h"
+#include "store/store.h"
+
+namespace orch::apiserver {
+
+class Planner {
+ public:
+  struct Parts {
+    store::Store& store;
+    const Admission& admission;
+    ServiceAllocator& services;
+    Clock& clock;
+    Random& random;
+  };
+  explicit Planner(Parts parts) : parts_(parts) {}
+
+  Result<Plan> plan(const WriteRequest& request) const;
+
+ private:
+  // What a write to an existing object starts from.
+  struct Current {
+    store::RecordPtr record;
+    api::Value object;
+  };
+  Result<Current> read(const WriteRequest& request) const;
+
+  Result<Plan> plan_create(const WriteRequest& request) const;
+  Result<Plan> plan_update(const WriteRequest& request) const;
+  Result<Plan> plan_remove(const WriteRequest& request, const DeleteOptions& options) const;
+  Result<Plan> plan_binding(const WriteRequest& request) const;
+  Result<Plan> plan_eviction(const WriteRequest& request) const;
+  Result<Plan> plan_scale(const WriteRequest& request) const;
+
+  // From a whole new document to a plan. Its resourceVersion, when set, is a condition.
+  Result<Plan> plan_replace(const WriteRequest& request, const Current& current,
+                            api::Value document) const;
+  Result<api::Value> decode(const WriteRequest& request, api::Value document, Plan* plan) const;
+  Result<void> allocate(const WriteRequest& request, api::Value* object, const api::Value& old,
+                        Plan* plan) const;
+  // The last step: from the new state to bytes, or to "nothing changed".
+  void finish(const WriteRequest& request, api::Value object, const store::RecordPtr& current,
+              Plan* plan) const;
+  void finish_removal(const WriteRequest& request, const store::RecordPtr& current,
+                      Plan* plan) const;
+
+  Parts parts_;
+};
+
+// The fields of metadata and the kind that must agree with the URL (400 otherwise). PURE.
+Result<void> check_identity(const WriteRequest& request, const api::Value& document);
+
+// autoscaling/v1 Scale of a workload. PURE.
+api::Value scale_of(const api::Value& object);
+
+}  // namespace orch::apiserver

@@ -1,0 +1,97 @@
+#include "server/apiserver/registry.h"
+
+#include <future>
+
+#include "api/resources.h"
+
+namespace orch::apiserver {
+
+struct Registry::Job {
+  WriteRequest request;
+  WriteDone done;
+  Plan plan;  // Of the attempt under way.
+  int attempts = 0;
+};
+
+void Registry::submit(WriteRequest request, WriteDone done) {
+  auto job = std::make_shared<Job>();
+  job->request = std::move(request);
+  job->done = std::move(done);
+  attempt(std::move(job));
+}
+
+Result<WriteReply> Registry::run(WriteRequest request) {
+  std::promise<Result<WriteReply>> answered;
+  auto answer = answered.get_future();
+  submit(std::move(request),
+         [&](Result<WriteReply> reply) { answered.set_value(std::move(reply)); });
+  return answer.get();
+}
+
+void Registry::attempt(std::shared_ptr<Job> job) {
+  ++job->attempts;
+  auto plan = planner_.plan(job->request);
+  if (!plan) return job->done(std::move(plan).status());
+  job->plan = *std::move(plan);
+  if (!job->plan.write) {
+    if (job->plan.answer == Plan::Answer::scale) {
+      const auto& reply = job->plan.reply;
+      job->plan.reply.document =
+          scale_of(decode_stored(reply.record ? reply.record->bytes : reply.bytes));
+    }
+    return job->done(std::move(job->plan.reply));
+  }
+  store::Write write = *std::move(job->plan.write);
+  store_.commit(std::move(write),
+                [this, job](Result<store::Committed> outcome) { settle(job, std::move(outcome)); });
+}
+
+void Registry::settle(std::shared_ptr<Job> job, Result<store::Committed> outcome) {
+  if (!outcome) return lose(std::move(job), outcome.status());
+  succeed(*job, *outcome);
+}
+
+void Registry::succeed(Job& job, const store::Committed& committed) {
+  Plan& plan = job.plan;
+  if (job.request.resource == &api::resource::services()) {
+    // Addresses are free again before anybody can hear of the deletion.
+    const auto state = [](const store::RecordPtr& record) {
+      return record ? decode_stored(record->bytes) : api::Value();
+    };
+    services_.settle(state(committed.previous),
+                     plan.removes ? api::Value() : state(committed.record));
+    if (plan.reservation) plan.reservation->keep();
+  }
+  plan.reply.record = committed.record;
+  if (plan.answer == Plan::Answer::scale) {
+    plan.reply.document = scale_of(decode_stored(committed.record->bytes));
+  }
+  job.done(std::move(plan.reply));
+}
+
+void Registry::lose(std::shared_ptr<Job> job, const Status& why) {
+  const WriteRequest& request = job->request;
+  const bool raced = why.conflict() || why.already_exists() || why.not_found();
+  if (!raced) return job->done(why);
+  const bool creating = why.already_exists();
+  const int limit = creating ? kMaxGeneratedAttempts : kMaxAttempts;
+  const ResourceName name{request.resource->group, request.resource->plural, job->plan.name};
+  if (job->plan.again && job->attempts < limit) {
+    job->plan = {};
+    if (retries_.run([this, job] { attempt(job); })) return;
+    return job->done(service_unavailable("the server is shutting down or overloaded"));
+  }
+  if (why.not_found()) return job->done(not_found(name));
+  if (!creating) {
+    return job->done(conflict(name,
+                              "the object has been modified; please apply your changes to the "
+                              "latest version and try again"));
+  }
+  Status status = already_exists(name);
+  if (job->plan.again) {
+    status.message += ", the server was not able to generate a unique name for the object";
+  }
+  job->done(std::move(status));
+}
+
+}  // namespace orch::apiserver

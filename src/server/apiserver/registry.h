@@ -1,0 +1,45 @@
+// registry: the one way into the store. A WriteRequest becomes a plan (planner.h), the plan a
+// compare-and-swap; a lost race is tried again with the newer state, a few times, unless the client
+// made a condition.
+//
+// submit() is called on I/O threads and loops' threads and never waits; `done` comes on the store's
+// writer thread, on a retry's thread, or at once on the caller's.
+#pragma once
+
+#include <memory>
+
+#include "base/task_pool.h"
+#include "server/apiserver/planner.h"
+#include "server/apiserver/write.h"
+
+namespace orch::apiserver {
+
+inline constexpr int kMaxAttempts = 5;           // Of a patch or an update without condition.
+inline constexpr int kMaxGeneratedAttempts = 8;  // Of a create with generateName.
+
+class Registry {
+ public:
+  explicit Registry(Planner::Parts parts)
+      : store_(parts.store), services_(parts.services), planner_(parts) {}
+  ~Registry() { stop(); }
+
+  void submit(WriteRequest request, WriteDone done);
+  // The same, waiting. Not on the store's writer thread.
+  Result<WriteReply> run(WriteRequest request);
+  // Waits for retries under way, refuses later ones.
+  void stop() { retries_.stop(); }
+
+ private:
+  struct Job;
+  void attempt(std::shared_ptr<Job> job);
+  void settle(std::shared_ptr<Job> job, Result<store::Committed> outcome);
+  void succeed(Job& job, const store::Committed& committed);
+  void lose(std::shared_ptr<Job> job, const Status& why);
+
+  store::Store& store_;
+  ServiceAllocator& services_;
+  Planner planner_;
+  TaskPool retries_{1};  // The store's writer has no time to plan anew.
+};
+
+}  // namespace orch::apiserver

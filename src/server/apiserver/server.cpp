@@ -1,0 +1,192 @@
+#include "server/apiserver/server.h"
+
+#include "api/resources.h"
+#include "base/log.h"
+#include "base/timers.h"
+#include "http/server.h"
+#include "server/apiserver/bootstrap.h"
+#include "server/apiserver/credentials.h"
+#include "server/apiserver/encode.h"
+#include "server/apiserver/handler.h"
+#include "server/apiserver/keys.h"
+#include "server/apiserver/local_api.h"
+#include "server/apiserver/local_cache.h"
+#include "store/store.h"
+
+namespace orch::apiserver {
+namespace {
+
+constexpr int kStopGraceMs = 2'000;
+constexpr size_t kSlowThreads = 4;
+
+struct Network {
+  Cidr services;
+  Ipv4 advertised;
+};
+
+Result<Network> read_network(const Options& options) {
+  const auto services = parse_cidr(options.facts.service_cidr);
+  if (!services || services->bits > 30) {
+    return bad_request("service range \"" + options.facts.service_cidr +
+                       "\" is no IPv4 network of at least four addresses");
+  }
+  const auto advertised = parse_ipv4(options.advertise_address);
+  if (!advertised) {
+    return bad_request("advertised address \"" + options.advertise_address +
+                       "\" is no IPv4 address");
+  }
+  return Network{*services, *advertised};
+}
+
+ServingNames serving_names(const Options& options, const Network& network) {
+  const std::string& domain = options.facts.cluster_domain;
+  ServingNames names;
+  names.dns_names = {"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
+                     "kubernetes.default.svc." + domain};
+  names.ip_addresses = {"127.0.0.1", network.advertised.text(), network.services.at(1).text()};
+  for (const std::string& name : options.tls_sans) {
+    (parse_ipv4(name) ? names.ip_addresses : names.dns_names).push_back(name);
+  }
+  return names;
+}
+
+Result<std::unique_ptr<store::Store>> open_store(const Options& options) {
+  store::Options store;
+  store.directory = options.data_dir + "/server/db";
+  store.clock = options.clock;
+  return store::Store::open(std::move(store), [](std::string_view key, std::string_view bytes) {
+    return tags_of_stored(api::Schema::builtin(), key, bytes);
+  });
+}
+
+void load_services(store::Store& store, ServiceAllocator* services) {
+  const auto range = store.range({store_prefix(api::resource::services(), ""), "", 0, 0});
+  ORCH_CHECK(range.ok());
+  for (const auto& record : range->records) services->settle({}, decode_stored(record->bytes));
+}
+
+Result<Tokens> make_tokens(const Credentials& credentials, store::Store& store,
+                           const Options& options) {
+  return Tokens(ORCH_TRY(crypto::TokenSigner::create(credentials.tokens.private_key)),
+                ORCH_TRY(crypto::TokenVerifier::create({credentials.tokens.public_key})), store,
+                *options.clock, *options.random);
+}
+
+}  // namespace
+
+// Everything that stands in the server, in the order in which it is built; it is taken down the
+// other way round.
+struct ApiServer::Rooms {
+  Rooms(Options with, const Network& network, Credentials credentials_,
+        std::unique_ptr<store::Store> opened, Tokens tokens_)
+      : options(std::move(with)),
+        credentials(std::move(credentials_)),
+        store(std::move(opened)),
+        timers(*options.clock),
+        tokens(std::move(tokens_)),
+        services({network.services, options.first_node_port, options.last_node_port},
+                 *options.random),
+        admission(*store, *options.random),
+        registry({*store, admission, services, *options.clock, *options.random}),
+        reader(*store, *options.clock),
+        watches(*store, *options.clock, *options.random, timers),
+        streams(*store, {credentials.ca.certificate, credentials.agents.certificate,
+                         credentials.agents.private_key}),
+        join(credentials.ca, options.join_token, options.facts, *options.clock),
+        authenticator(tokens, options.admin_token),
+        authorizer([this](std::string_view ns, std::string_view name) {
+          const auto pod = store->get(store_key(api::resource::pods(), ns, name));
+          return std::string(pod ? pod->tags.field("spec.nodeName").value_or("") : "");
+        }),
+        cache(*store),
+        handler({api::Schema::builtin(), *options.clock, authenticator, authorizer, reader, watches,
+                 registry, tokens, streams, join, slow,
+                 network.advertised.text() + ":" + std::to_string(options.port)}) {
+    load_services(*store, &services);
+  }
+
+  Options options;
+  Credentials credentials;
+  std::unique_ptr<store::Store> store;
+  Timers timers;
+  Tokens tokens;
+  ServiceAllocator services;
+  Admission admission;
+  Registry registry;
+  Reader reader;
+  WatchServer watches;
+  Streams streams;
+  Join join;
+  Authenticator authenticator;
+  Authorizer authorizer;
+  LocalCache cache;
+  TaskPool slow{kSlowThreads};
+  Handler handler;
+  std::unique_ptr<http::Server> http;
+};
+
+ApiServer::ApiServer(std::unique_ptr<Rooms> rooms) : rooms_(std::move(rooms)) {}
+ApiServer::~ApiServer() { stop(); }
+
+Result<std::unique_ptr<ApiServer>> ApiServer::start(Options options) {
+  const Network network = ORCH_TRY(read_network(options));
+  Credentials credentials = ORCH_TRY(open_credentials(
+      options.data_dir + "/server/tls", serving_names(options, network), *options.clock));
+  auto store = ORCH_TRY(open_store(options));
+  Tokens tokens = ORCH_TRY(make_tokens(credentials, *store, options));
+  std::unique_ptr<ApiServer> server(new ApiServer(std::make_unique<Rooms>(
+      std::move(options), network, std::move(credentials), std::move(store), std::move(tokens))));
+  Rooms& rooms = *server->rooms_;
+
+  const auto api = server->api("system:apiserver");
+  ORCH_TRY(run_bootstrap(*api, {network.advertised, rooms.options.port, network.services.at(1)}));
+
+  http::ServerOptions http;
+  http.bind_address = rooms.options.bind_address;
+  http.port = rooms.options.port;
+  http.tls = {rooms.credentials.serving.certificate, rooms.credentials.serving.private_key,
+              rooms.credentials.ca.certificate};
+  http.threads = rooms.options.io_threads;
+  rooms.http = ORCH_TRY(http::Server::start(
+      std::move(http), [&rooms](const std::shared_ptr<http::Exchange>& exchange) {
+        rooms.handler.handle(exchange);
+      }));
+  log::info("apiserver",
+            "serving on " + rooms.options.bind_address + ":" + std::to_string(rooms.http->port()));
+  return server;
+}
+
+std::unique_ptr<client::Api> ApiServer::api(const std::string& user_name) {
+  User user;
+  user.name = user_name;
+  user.groups = {std::string(kMastersGroup), std::string(kAuthenticatedGroup)};
+  return std::make_unique<LocalApi>(*rooms_->store, rooms_->registry, rooms_->tokens,
+                                    std::move(user));
+}
+
+client::Cache& ApiServer::cache() { return rooms_->cache; }
+
+uint16_t ApiServer::port() const { return rooms_->http->port(); }
+
+std::string ApiServer::url() const { return "https://127.0.0.1:" + std::to_string(port()); }
+
+const std::string& ApiServer::ca_certificate() const { return rooms_->credentials.ca.certificate; }
+
+const crypto::Identity& ApiServer::admin_identity() const { return rooms_->credentials.admin; }
+
+std::string ApiServer::admin_kubeconfig(const std::string& url) const {
+  return render_kubeconfig(rooms_->credentials, url);
+}
+
+// First the sources of work, then what works, the store last: what was accepted is finished.
+void ApiServer::stop() {
+  if (rooms_->http) rooms_->http->stop(kStopGraceMs);
+  rooms_->watches.stop();
+  rooms_->streams.stop();
+  rooms_->slow.stop();
+  rooms_->registry.stop();
+  rooms_->timers.stop();
+  rooms_->store->close();
+}
+
+}  // namespace orch::apiserver

@@ -1,0 +1,61 @@
+// ApiServer: the whole API server of one process: store, credentials, write pipeline, watches and
+// the HTTPS door before them; and the same without HTTPS for loops that live in this process.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "client/api.h"
+#include "crypto/pki.h"
+#include "server/apiserver/join.h"
+
+namespace orch::apiserver {
+
+struct Options {
+  std::string data_dir;  // Below it: server/db (the store) and server/tls.
+  std::string bind_address = "0.0.0.0";
+  uint16_t port = 6443;               // 0 = any free one, see ApiServer::port().
+  std::string advertise_address;      // IPv4, as nodes and pods reach this server.
+  std::vector<std::string> tls_sans;  // More names and addresses of the server.
+  ClusterFacts facts;                 // Ranges and DNS of the cluster.
+  uint16_t first_node_port = 30000, last_node_port = 32767;
+  std::string admin_token;  // A bearer token of system:masters; "" = none.
+  std::string join_token;   // Lets nodes join; "" = none may.
+  int io_threads = 2;
+  Clock* clock = &system_clock();
+  Random* random = &system_random();
+};
+
+class ApiServer {
+ public:
+  // Returns once it listens and the bootstrap objects stand. Blocking.
+  static Result<std::unique_ptr<ApiServer>> start(Options options);
+  ~ApiServer();  // stop()s.
+
+  // The door for loops in this process, as an identity of system:masters. Lives as long as the
+  // server; blocking calls.
+  std::unique_ptr<client::Api> api(const std::string& user_name);
+  client::Cache& cache();
+
+  uint16_t port() const;
+  std::string url() const;  // "https://127.0.0.1:6443", for clients on this machine.
+  const std::string& ca_certificate() const;
+  const crypto::Identity& admin_identity() const;
+  // A kubeconfig of the administrator, for `url`.
+  std::string admin_kubeconfig(const std::string& url) const;
+
+  // Ends requests, watches and writes in good order. Idempotent.
+  void stop();
+
+ private:
+  struct Rooms;
+  explicit ApiServer(std::unique_ptr<Rooms> rooms);
+
+  std::unique_ptr<Rooms> rooms_;
+};
+
+}  // namespace orch::apiserver

@@ -1,0 +1,66 @@
+// write: the values that pass through the write pipeline (registry.h).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/json.h"
+#include "api/schema.h"
+#include "server/apiserver/options.h"
+#include "server/apiserver/route.h"
+#include "server/apiserver/service_allocator.h"
+#include "server/apiserver/user.h"
+#include "store/store.h"
+
+namespace orch::apiserver {
+
+enum class PatchKind { json, merge, strategic };
+
+// One wish to change one object.
+struct WriteRequest {
+  const api::Resource* resource = nullptr;
+  const api::Subresource* subresource = nullptr;
+  Verb verb = Verb::create;
+  std::string ns, name;
+  User user;
+  WriteOptions options;
+  DeleteOptions deletion;
+  api::Value body;  // The object, the patch, or what a subresource takes.
+  PatchKind patch = PatchKind::merge;
+  std::vector<std::string> duplicates;  // As api::ParseOptions found them in `body`.
+
+  std::string_view subresource_name() const {
+    return subresource ? std::string_view(subresource->name) : std::string_view();
+  }
+  ResourceName resource_name() const { return {resource->group, resource->plural, name}; }
+};
+
+// What is answered: the object as it stands in the store, or (dry run) as it would, or a document
+// of another kind (Status, Scale, TokenRequest).
+struct WriteReply {
+  int code = 200;
+  store::RecordPtr record;
+  std::string bytes;                   // When `record` is null.
+  std::optional<api::Value> document;  // Goes before both.
+  std::vector<std::string> warnings;
+};
+
+// One attempt, thought out: what to write, if anything, and what to answer then.
+struct Plan {
+  enum class Answer { object, scale };
+
+  std::optional<store::Write> write;  // Nothing: `reply` is complete.
+  WriteReply reply;
+  Answer answer = Answer::object;
+  std::string name;      // Of the object; chosen here when it is generated.
+  bool removes = false;  // `write` is a deletion.
+  bool again = false;    // A lost race may be tried once more.
+  std::unique_ptr<ServiceAllocator::Reservation> reservation;  // Kept when the write succeeds.
+};
+
+using WriteDone = std::function<void(Result<WriteReply>)>;
+
+}  // namespace orch::apiserver
