@@ -74,73 +74,74 @@ std::string ask(const Zone& zone, const std::string& name, Type type) {
   return out;
 }
 
+struct Case {
+  const char* name;
+  Type type;
+  const char* expected;
+};
+const Case kCases[] = {
+    {"web.default.svc.cluster.local", Type::a, "A 10.43.0.10"},
+    {"WEB.Default.svc.Cluster.Local", Type::a, "A 10.43.0.10"},
+    {"web.default.svc.cluster.local", Type::aaaa, "empty"},
+    {"web.default.svc.cluster.local", Type::txt, "empty"},
+    {"web.default.svc.cluster.local", Type::any, "A 10.43.0.10"},
+    {"nope.default.svc.cluster.local", Type::a, "NXDOMAIN"},
+    {"web.nope.svc.cluster.local", Type::a, "NXDOMAIN"},
+    {"pod.web.default.svc.cluster.local", Type::a, "NXDOMAIN"},
+
+    {"db.prod.svc.cluster.local", Type::a, "A 10.42.0.5, A 10.42.1.6"},
+    {"db.prod.svc.cluster.local", Type::aaaa, "empty"},
+    {"early.prod.svc.cluster.local", Type::a, "A 10.42.0.5, A 10.42.1.6, A 10.42.2.7"},
+    {"empty.prod.svc.cluster.local", Type::a, "NXDOMAIN"},
+    {"db-0.db.prod.svc.cluster.local", Type::a, "A 10.42.0.5"},
+    {"db-0.db.prod.svc.cluster.local", Type::aaaa, "empty"},
+    {"db-2.db.prod.svc.cluster.local", Type::a, "NXDOMAIN"},
+    {"db-2.early.prod.svc.cluster.local", Type::a, "A 10.42.2.7"},
+    {"10-42-1-6.db.prod.svc.cluster.local", Type::a, "A 10.42.1.6"},
+
+    {"_http._tcp.web.default.svc.cluster.local", Type::srv,
+     "SRV 0 100 80 web.default.svc.cluster.local"},
+    {"_http._udp.web.default.svc.cluster.local", Type::srv, "NXDOMAIN"},
+    {"_http._tcp.web.default.svc.cluster.local", Type::a, "empty"},
+    {"_tcp.web.default.svc.cluster.local", Type::a, "empty"},
+    {"_sql._tcp.db.prod.svc.cluster.local", Type::srv,
+     "SRV 0 50 5432 10-42-1-6.db.prod.svc.cluster.local, "
+     "SRV 0 50 5432 db-0.db.prod.svc.cluster.local"},
+    {"web.default.svc.cluster.local", Type::srv,
+     "SRV 0 100 53 web.default.svc.cluster.local, SRV 0 100 80 web.default.svc.cluster.local"},
+
+    {"10.0.43.10.in-addr.arpa", Type::ptr, "PTR web.default.svc.cluster.local"},
+    {"10.0.43.10.in-addr.arpa", Type::a, "empty"},
+    {"5.0.42.10.in-addr.arpa", Type::ptr, "PTR db-0.db.prod.svc.cluster.local"},
+    {"6.1.42.10.in-addr.arpa", Type::ptr, "PTR 10-42-1-6.db.prod.svc.cluster.local"},
+    {"9.9.9.9.in-addr.arpa", Type::ptr, "forward"},
+
+    {"10-42-0-9.default.pod.cluster.local", Type::a, "A 10.42.0.9"},
+    {"10-42-0-9.default.pod.cluster.local", Type::aaaa, "empty"},
+    {"10.42.0.9.default.pod.cluster.local", Type::a, "NXDOMAIN"},
+    {"10-42-0-999.default.pod.cluster.local", Type::a, "NXDOMAIN"},
+    {"name.default.pod.cluster.local", Type::a, "NXDOMAIN"},
+
+    {"outside.default.svc.cluster.local", Type::a, "CNAME example.org"},
+    {"outside.default.svc.cluster.local", Type::cname, "CNAME example.org"},
+
+    {"dns-version.cluster.local", Type::txt, "TXT 1.1.0"},
+    {"dns-version.cluster.local", Type::a, "empty"},
+    {"cluster.local", Type::soa, "SOA"},
+    {"cluster.local", Type::a, "empty"},
+    {"svc.cluster.local", Type::a, "empty"},
+    {"default.svc.cluster.local", Type::a, "empty"},
+    {"nope.svc.cluster.local", Type::a, "NXDOMAIN"},
+    {"nope.cluster.local", Type::a, "NXDOMAIN"},
+    {"example.org", Type::a, "forward"},
+    {"notcluster.local", Type::a, "forward"},
+    {"local", Type::a, "forward"},
+    {"", Type::a, "forward"},
+};
+
 TEST_CASE("zone: the names of the specification") {
   const Zone zone(test_data());
-  struct Case {
-    const char* name;
-    Type type;
-    const char* expected;
-  };
-  const Case cases[] = {
-      {"web.default.svc.cluster.local", Type::a, "A 10.43.0.10"},
-      {"WEB.Default.svc.Cluster.Local", Type::a, "A 10.43.0.10"},
-      {"web.default.svc.cluster.local", Type::aaaa, "empty"},
-      {"web.default.svc.cluster.local", Type::txt, "empty"},
-      {"web.default.svc.cluster.local", Type::any, "A 10.43.0.10"},
-      {"nope.default.svc.cluster.local", Type::a, "NXDOMAIN"},
-      {"web.nope.svc.cluster.local", Type::a, "NXDOMAIN"},
-      {"pod.web.default.svc.cluster.local", Type::a, "NXDOMAIN"},
-
-      {"db.prod.svc.cluster.local", Type::a, "A 10.42.0.5, A 10.42.1.6"},
-      {"db.prod.svc.cluster.local", Type::aaaa, "empty"},
-      {"early.prod.svc.cluster.local", Type::a, "A 10.42.0.5, A 10.42.1.6, A 10.42.2.7"},
-      {"empty.prod.svc.cluster.local", Type::a, "NXDOMAIN"},
-      {"db-0.db.prod.svc.cluster.local", Type::a, "A 10.42.0.5"},
-      {"db-0.db.prod.svc.cluster.local", Type::aaaa, "empty"},
-      {"db-2.db.prod.svc.cluster.local", Type::a, "NXDOMAIN"},
-      {"db-2.early.prod.svc.cluster.local", Type::a, "A 10.42.2.7"},
-      {"10-42-1-6.db.prod.svc.cluster.local", Type::a, "A 10.42.1.6"},
-
-      {"_http._tcp.web.default.svc.cluster.local", Type::srv,
-       "SRV 0 100 80 web.default.svc.cluster.local"},
-      {"_http._udp.web.default.svc.cluster.local", Type::srv, "NXDOMAIN"},
-      {"_http._tcp.web.default.svc.cluster.local", Type::a, "empty"},
-      {"_tcp.web.default.svc.cluster.local", Type::a, "empty"},
-      {"_sql._tcp.db.prod.svc.cluster.local", Type::srv,
-       "SRV 0 50 5432 10-42-1-6.db.prod.svc.cluster.local, "
-       "SRV 0 50 5432 db-0.db.prod.svc.cluster.local"},
-      {"web.default.svc.cluster.local", Type::srv,
-       "SRV 0 100 53 web.default.svc.cluster.local, SRV 0 100 80 web.default.svc.cluster.local"},
-
-      {"10.0.43.10.in-addr.arpa", Type::ptr, "PTR web.default.svc.cluster.local"},
-      {"10.0.43.10.in-addr.arpa", Type::a, "empty"},
-      {"5.0.42.10.in-addr.arpa", Type::ptr, "PTR db-0.db.prod.svc.cluster.local"},
-      {"6.1.42.10.in-addr.arpa", Type::ptr, "PTR 10-42-1-6.db.prod.svc.cluster.local"},
-      {"9.9.9.9.in-addr.arpa", Type::ptr, "forward"},
-
-      {"10-42-0-9.default.pod.cluster.local", Type::a, "A 10.42.0.9"},
-      {"10-42-0-9.default.pod.cluster.local", Type::aaaa, "empty"},
-      {"10.42.0.9.default.pod.cluster.local", Type::a, "NXDOMAIN"},
-      {"10-42-0-999.default.pod.cluster.local", Type::a, "NXDOMAIN"},
-      {"name.default.pod.cluster.local", Type::a, "NXDOMAIN"},
-
-      {"outside.default.svc.cluster.local", Type::a, "CNAME example.org"},
-      {"outside.default.svc.cluster.local", Type::cname, "CNAME example.org"},
-
-      {"dns-version.cluster.local", Type::txt, "TXT 1.1.0"},
-      {"dns-version.cluster.local", Type::a, "empty"},
-      {"cluster.local", Type::soa, "SOA"},
-      {"cluster.local", Type::a, "empty"},
-      {"svc.cluster.local", Type::a, "empty"},
-      {"default.svc.cluster.local", Type::a, "empty"},
-      {"nope.svc.cluster.local", Type::a, "NXDOMAIN"},
-      {"nope.cluster.local", Type::a, "NXDOMAIN"},
-      {"example.org", Type::a, "forward"},
-      {"notcluster.local", Type::a, "forward"},
-      {"local", Type::a, "forward"},
-      {"", Type::a, "forward"},
-  };
-  for (const Case& one : cases) {
+  for (const Case& one : kCases) {
     CAPTURE(one.name, static_cast<int>(one.type));
     CHECK(ask(zone, one.name, one.type) == one.expected);
   }
