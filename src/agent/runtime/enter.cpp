@@ -137,6 +137,8 @@ void open_terminal(int report, UniqueFd* master, UniqueFd* terminal) {
 [[noreturn]] void enter_and_start(const EnterRequest& request, int pidfd, int report) {
   write_or_give_up(report, "/proc/self/oom_score_adj", std::to_string(request.oom_score_adj));
   for (const std::string& file : request.cgroup_files) write_or_give_up(report, file, "0");
+  // From here to exec, programs of the container see us: our memory is not theirs to read.
+  if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) give_up(report, "set undumpable");
   constexpr int kSpaces =
       CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
   if (::setns(pidfd, kSpaces) != 0) give_up(report, "enter the container");

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -64,6 +65,19 @@ Result<std::string> read_to_end(int fd, size_t limit) {
   }
 }
 
+// The executable as seen through a read-only mount that is in no tree. Programs in containers can
+// reach a shim's /proc/<pid>/exe while it enters them; through this they cannot write to the file
+// behind it (the class of CVE-2019-5736).
+Result<UniqueFd> open_read_only(const std::string& executable) {
+  UniqueFd mount(::open_tree(AT_FDCWD, executable.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+  if (!mount) return system_error("open_tree " + executable, errno);
+  mount_attr read_only{};
+  read_only.attr_set = MOUNT_ATTR_RDONLY;
+  if (::mount_setattr(mount.get(), "", AT_EMPTY_PATH, &read_only, sizeof read_only) != 0)
+    return system_error("mount_setattr " + executable, errno);
+  return mount;
+}
+
 // Starts the shim and waits for its word.
 Result<void> start_shim(const Options& options, const PodPaths& paths) {
   Pipe ready = ORCH_TRY(make_pipe());
@@ -72,7 +86,8 @@ Result<void> start_shim(const Options& options, const PodPaths& paths) {
   if (!errors) return system_error("open " + paths.shim_log(), errno);
   SpawnRequest request;
   request.argv = options.shim_command;
-  request.executable = options.shim_command.front();
+  const UniqueFd executable = ORCH_TRY(open_read_only(options.shim_command.front()));
+  request.executable = "/proc/self/fd/" + std::to_string(executable.get());
   request.argv.front() = "orch";
   request.argv.insert(request.argv.end(), {"--dir", paths.folder});
   request.err = errors.get();

@@ -2,10 +2,12 @@
 // shim, as orch does: main() branches before Catch2.
 #include "agent/runtime/runtime.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -501,6 +503,29 @@ TEST_CASE("stopping: the signal reaches the container; SIGKILL ends what ignores
   REQUIRE(node.runtime->remove_container("bad").ok());  // Kills, waits, removes.
   CHECK(node.runtime->container("bad").status().not_found());
   CHECK(node.runtime->kill("good", SIGTERM).ok());
+}
+
+TEST_CASE("the shim is small and its executable is out of the reach of containers") {
+  ORCH_NEEDS_CONTAINERS();
+  Node node;
+  node.create(node.pod());
+  node.start(node.container("c1", "sleep 1000"));
+  REQUIRE(node.runtime->exec_sync("c1", {"true"}, 5000)->exit_code == 0);
+  const std::string proc = "/proc/" + std::to_string(node.shim());
+  const UniqueFd executable(::open((proc + "/exe").c_str(), O_PATH | O_CLOEXEC));
+  struct statvfs info {};
+  REQUIRE(::fstatvfs(executable.get(), &info) == 0);
+  CHECK((info.f_flag & ST_RDONLY) != 0);
+
+  const std::string rollup = *read_file(proc + "/smaps_rollup");
+  const auto kib = [&](const char* field) {
+    return std::strtol(rollup.c_str() + rollup.find(field) + std::strlen(field), nullptr, 10);
+  };
+  std::printf("shim: Rss %ld KiB, Pss %ld KiB, anonymous %ld KiB\n", kib("Rss:"), kib("Pss:"),
+              kib("Anonymous:"));
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  CHECK(kib("Anonymous:") < 1024);
+#endif
 }
 
 TEST_CASE("what cannot start says why and leaves nothing") {
