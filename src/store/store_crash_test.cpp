@@ -10,8 +10,8 @@
 #include <array>
 #include <catch2/catch_get_random_seed.hpp>
 #include <catch2/catch_test_macros.hpp>
-#include <functional>
 #include <random>
+#include <utility>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -81,6 +81,23 @@ class Child {
   std::unique_ptr<Store> store_;
 };
 
+// A child that is dead when this is gone, also when a check fails.
+class Mortal {
+ public:
+  explicit Mortal(pid_t pid) : pid_(pid) {}
+  ~Mortal() { kill(); }
+  Mortal(const Mortal&) = delete;
+  Mortal& operator=(const Mortal&) = delete;
+  void kill() {
+    if (pid_ < 0) return;
+    ::kill(pid_, SIGKILL);
+    ::waitpid(std::exchange(pid_, -1), nullptr, 0);
+  }
+
+ private:
+  pid_t pid_;
+};
+
 class Parent {
  public:
   explicit Parent(uint32_t seed) : random_(seed) {}
@@ -89,23 +106,21 @@ class Parent {
     int ends[2];
     REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
     UniqueFd in(ends[0]), out(ends[1]);
-    const pid_t child = ::fork();
-    REQUIRE(child >= 0);
-    if (child == 0) {
+    const pid_t pid = ::fork();
+    REQUIRE(pid >= 0);
+    if (pid == 0) {
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
       log::set_level(log::Level::error);
       Child(folder_, out.get(), numbers_).run();
     }
+    Mortal child(pid);
     out.reset();
     before_ = last_revision_;
     for (int wanted = static_cast<int>(random_() % 300); wanted > 0 && listen(in.get()); --wanted) {
     }
-    ::kill(child, SIGKILL);
+    child.kill();
     while (listen(in.get())) {
     }
-    int status = 0;
-    REQUIRE(::waitpid(child, &status, 0) == child);
-    REQUIRE(WIFSIGNALED(status));
     compare();
   }
   int64_t acknowledged() const { return acknowledged_; }

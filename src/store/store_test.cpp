@@ -4,6 +4,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 #include <condition_variable>
+#include <filesystem>
 #include <mutex>
 
 #include "store/test_folder.h"
@@ -388,6 +389,34 @@ TEST_CASE("one process at a time") {
   REQUIRE(second.status().message.find(folder.path()) != std::string::npos);
   store.reset();
   REQUIRE(Store::open(options, tag_by_key).ok());
+}
+
+TEST_CASE("the WAL stays short under load") {
+  TestFolder folder;
+  Options options;
+  options.directory = folder.path();
+  options.checkpoint_pages = 64;
+  auto store = open_store(options);
+  std::mutex mutex;
+  std::condition_variable changed;
+  int under_way = 0;
+  uintmax_t longest = 0;
+  for (int i = 0; i < 4000; ++i) {  // About 6,000 pages, 16 writes at a time.
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return under_way < 16; });
+    ++under_way;
+    store->commit(put("/a/" + std::to_string(i % 500), std::string(3000, 'w')), [&](auto result) {
+      ORCH_CHECK(result.ok());
+      const std::lock_guard answered(mutex);
+      --under_way;
+      changed.notify_one();
+    });
+    longest = std::max(longest, std::filesystem::file_size(folder.path() + "/orch.db-wal"));
+  }
+  store->close();
+  // Held at 8 x 64 pages; what is written during the pass before comes on top.
+  REQUIRE(longest > 64 * 4096);
+  REQUIRE(longest < 3 * 8 * 64 * 4096);
 }
 
 TEST_CASE("a full queue refuses at once") {
