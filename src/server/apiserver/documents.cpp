@@ -35,10 +35,11 @@ http::Response version() {
 
 // /readyz, /readyz/ping, /readyz?verbose. Whoever is answered here was let in by a server whose
 // store is open, so every check that there is has passed.
-Result<http::Response> health(const Target& target) {
+Result<http::Response> health(const Target& target, bool ready) {
   const auto parts = split(std::string_view(target.path).substr(1), '/');
   if (parts.size() > 2) return unknown_path();
   if (parts.size() == 2 && parts[1] != "ping" && parts[1] != "etcd") return unknown_path();
+  if (!ready && parts[0] == "readyz") return text_response(500, "starting up");
   if (!target.query.has("verbose")) return text_response(200, "ok");
   return text_response(200, "[+]ping ok\n[+]etcd ok\n" + std::string(parts[0]) + " check passed\n");
 }
@@ -68,7 +69,8 @@ Result<http::Response> openapi(const api::Schema& schema, std::string_view path)
 }  // namespace
 
 Result<http::Response> serve_document(const api::Schema& schema, const http::Request& request,
-                                      const Target& target, std::string_view server_address) {
+                                      const Target& target, std::string_view server_address,
+                                      bool ready) {
   const std::string_view path = target.path;
   const auto parts = split(path.substr(1), '/');
   const std::string_view root = parts[0];
@@ -79,7 +81,7 @@ Result<http::Response> serve_document(const api::Schema& schema, const http::Req
   if (request.method != "GET" && request.method != "HEAD") {
     return method_not_allowed("the server does not allow this method on the requested resource");
   }
-  if (root == "livez" || root == "readyz" || root == "healthz") return health(target);
+  if (root == "livez" || root == "readyz" || root == "healthz") return health(target, ready);
   if (path == "/version") return version();
   if (root == "openapi") return openapi(schema, path);
   if (path == "/") {

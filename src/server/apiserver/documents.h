@@ -11,8 +11,10 @@
 
 namespace orch::apiserver {
 
-// 404 (plain text) for a path that leads nowhere. `server_address` is host:port for /api.
+// 404 (plain text) for a path that leads nowhere. `server_address` is host:port for /api; `ready`
+// is what /readyz says.
 Result<http::Response> serve_document(const api::Schema& schema, const http::Request& request,
-                                      const Target& target, std::string_view server_address);
+                                      const Target& target, std::string_view server_address,
+                                      bool ready);
 
 }  // namespace orch::apiserver

@@ -54,7 +54,8 @@ Result<void> Handler::serve(const ExchangePtr& exchange) {
   ORCH_TRY(require_user(user, *target));
   ORCH_TRY(parts_.authorizer.authorize(user, action_of(*target, request.method)));
   if (target->resource) return serve_resource(exchange, *target, std::move(user));
-  send(exchange, ORCH_TRY(serve_document(parts_.schema, request, *target, parts_.server_address)));
+  send(exchange, ORCH_TRY(serve_document(parts_.schema, request, *target, parts_.server_address,
+                                         parts_.ready)));
   return {};
 }
 

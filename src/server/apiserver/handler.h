@@ -3,6 +3,7 @@
 // Called on the HTTP server's I/O threads; waits for nothing.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -31,7 +32,8 @@ class Handler {
     const Tokens& tokens;
     Streams& streams;
     const Join& join;
-    TaskPool& slow;  // For what must wait: collections that are deleted one by one.
+    TaskPool& slow;                  // For what must wait: collections that are deleted one by one.
+    const std::atomic<bool>& ready;  // What /readyz says.
     std::string server_address;
   };
   explicit Handler(Parts parts) : parts_(std::move(parts)) {}

@@ -44,6 +44,17 @@ Result<JoinRequest> read_request(const http::Request& http) {
 
 }  // namespace
 
+crypto::CertificateSpec node_serving_spec(const std::string& node_name,
+                                          const std::vector<std::string>& addresses) {
+  crypto::CertificateSpec spec;
+  spec.common_name = std::string(kNodeUserPrefix) + node_name;
+  spec.organizations = {std::string(kNodesGroup)};
+  spec.server_auth = true;
+  spec.dns_names = {node_name};
+  spec.ip_addresses = addresses;
+  return spec;
+}
+
 Result<http::Response> Join::serve(const http::Request& http) const {
   if (http.method != "POST") return method_not_allowed("join is a POST");
   const std::string_view shown = bearer_token(http);
@@ -54,11 +65,7 @@ Result<http::Response> Join::serve(const http::Request& http) const {
   client.common_name = std::string(kNodeUserPrefix) + request.node;
   client.organizations = {std::string(kNodesGroup)};
   client.client_auth = true;
-  crypto::CertificateSpec serving = client;
-  serving.client_auth = false;
-  serving.server_auth = true;
-  serving.dns_names = {request.node};
-  serving.ip_addresses = request.addresses;
+  const crypto::CertificateSpec serving = node_serving_spec(request.node, request.addresses);
 
   using api::Value;
   return value_response(

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -24,6 +25,10 @@ struct ClusterFacts {
   std::string cluster_dns = "10.43.0.10";
   std::string cluster_domain = "cluster.local";
 };
+
+// The certificate that a node serves its endpoint with.
+crypto::CertificateSpec node_serving_spec(const std::string& node_name,
+                                          const std::vector<std::string>& addresses);
 
 class Join {
  public:

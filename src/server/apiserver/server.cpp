@@ -1,5 +1,7 @@
 #include "server/apiserver/server.h"
 
+#include <atomic>
+
 #include "api/resources.h"
 #include "base/log.h"
 #include "base/timers.h"
@@ -100,7 +102,7 @@ struct ApiServer::Rooms {
         }),
         cache(*store),
         handler({api::Schema::builtin(), *options.clock, authenticator, authorizer, reader, watches,
-                 registry, tokens, streams, join, slow,
+                 registry, tokens, streams, join, slow, ready,
                  network.advertised.text() + ":" + std::to_string(options.port)}) {
     load_services(*store, &services);
   }
@@ -121,6 +123,7 @@ struct ApiServer::Rooms {
   Authorizer authorizer;
   LocalCache cache;
   TaskPool slow{kSlowThreads};
+  std::atomic<bool> ready{false};
   Handler handler;
   std::unique_ptr<http::Server> http;
 };
@@ -138,9 +141,6 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(Options options) {
       std::move(options), network, std::move(credentials), std::move(store), std::move(tokens))));
   Rooms& rooms = *server->rooms_;
 
-  const auto api = server->api("system:apiserver");
-  ORCH_TRY(run_bootstrap(*api, {network.advertised, rooms.options.port, network.services.at(1)}));
-
   http::ServerOptions http;
   http.bind_address = rooms.options.bind_address;
   http.port = rooms.options.port;
@@ -151,6 +151,10 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(Options options) {
       std::move(http), [&rooms](const std::shared_ptr<http::Exchange>& exchange) {
         rooms.handler.handle(exchange);
       }));
+  // It listens first, for its port belongs into its own Service, and is ready afterwards.
+  const auto api = server->api("system:apiserver");
+  ORCH_TRY(run_bootstrap(*api, {network.advertised, rooms.http->port(), network.services.at(1)}));
+  rooms.ready = true;
   log::info("apiserver",
             "serving on " + rooms.options.bind_address + ":" + std::to_string(rooms.http->port()));
   return server;
@@ -173,6 +177,13 @@ std::string ApiServer::url() const { return "https://127.0.0.1:" + std::to_strin
 const std::string& ApiServer::ca_certificate() const { return rooms_->credentials.ca.certificate; }
 
 const crypto::Identity& ApiServer::admin_identity() const { return rooms_->credentials.admin; }
+
+Result<crypto::Identity> ApiServer::issue_node_identity(
+    const std::string& node_name, const std::vector<std::string>& addresses) const {
+  return crypto::issue_certificate(rooms_->credentials.ca,
+                                   node_serving_spec(node_name, addresses),
+                                   *rooms_->options.clock);
+}
 
 std::string ApiServer::admin_kubeconfig(const std::string& url) const {
   return render_kubeconfig(rooms_->credentials, url);

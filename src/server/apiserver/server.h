@@ -45,6 +45,9 @@ class ApiServer {
   std::string url() const;  // "https://127.0.0.1:6443", for clients on this machine.
   const std::string& ca_certificate() const;
   const crypto::Identity& admin_identity() const;
+  // What a node in this process serves its endpoint with: signed for its name and addresses.
+  Result<crypto::Identity> issue_node_identity(const std::string& node_name,
+                                               const std::vector<std::string>& addresses) const;
   // A kubeconfig of the administrator, for `url`.
   std::string admin_kubeconfig(const std::string& url) const;
 
