@@ -180,12 +180,12 @@ void Machine::flush() {
   changes.reserve(unsaved_.size());
   for (const auto& [row, record] : unsaved_) changes.push_back({row, record});
   std::ranges::sort(changes, {}, &Table::Change::row);  // Neighbouring pages together.
-  if (const Result<void> written = table_->write(changes, std::nullopt); written.ok()) {
+  const Result<void> written = table_->write(changes, std::nullopt);
+  if (written.ok()) {
     unsaved_.clear();
     return;
-  } else {
-    log::warning("store", "relaxed writes stay in memory: " + written.status().message);
   }
+  log::warning("store", "relaxed writes stay in memory: " + written.status().message);
   // A full disk may get room; after any other failure there is no use in trying again.
   if (table_->health().ok()) {
     flush_at_ = clock_.monotonic() + std::chrono::milliseconds(relaxed_flush_ms_);

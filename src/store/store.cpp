@@ -5,6 +5,8 @@
 #include "base/log.h"
 #include "store/log.h"
 #include "store/machine.h"
+#include "store/snapshot.h"
+#include "store/table.h"
 
 namespace orch::store {
 
@@ -30,8 +32,8 @@ Result<void> validate_write(const Write& write) {
 
 }  // namespace
 
-Store::Store(std::unique_ptr<Machine> machine, std::unique_ptr<Log> log)
-    : machine_(std::move(machine)), log_(std::move(log)) {}
+Store::Store(Options options, std::unique_ptr<Machine> machine, std::unique_ptr<Log> log)
+    : options_(std::move(options)), machine_(std::move(machine)), log_(std::move(log)) {}
 
 Result<std::unique_ptr<Store>> Store::open(Options options, Tagger tagger) {
   auto table = ORCH_TRY(Table::open(options));
@@ -40,7 +42,7 @@ Result<std::unique_ptr<Store>> Store::open(Options options, Tagger tagger) {
                          " objects, revision " + std::to_string(loaded.revision));
   auto machine = std::make_unique<Machine>(options, std::move(table), std::move(loaded));
   auto log = make_local_log(*machine, options);
-  return std::unique_ptr<Store>(new Store(std::move(machine), std::move(log)));
+  return std::unique_ptr<Store>(new Store(std::move(options), std::move(machine), std::move(log)));
 }
 
 Store::~Store() { close(); }
@@ -69,6 +71,10 @@ RecordPtr Store::get(std::string_view key) const { return machine_->get(key); }
 Result<Range> Store::range(const Query& query) const { return machine_->range(query); }
 size_t Store::count(std::string_view prefix) const { return machine_->count(prefix); }
 int64_t Store::revision() const { return machine_->revision(); }
+
+Result<void> Store::snapshot(const std::string& path) const {
+  return write_snapshot(database_path(options_.directory), options_.vfs, path);
+}
 
 Result<std::unique_ptr<Watch>> Store::watch(std::string_view prefix, int64_t from_revision,
                                             Sink sink) {

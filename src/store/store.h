@@ -160,14 +160,21 @@ class Store {
   size_t count(std::string_view prefix) const;
   int64_t revision() const;  // Of the last write; an empty store is at 1.
 
+  // --- Copying. Writes the state as it is on disk to the new file `path`, which appears whole and
+  // synced or not at all; reads and writes go on. AlreadyExists when there is a file. To restore:
+  // an empty directory with that file in it as `orch.db`. Relaxed writes are in it up to
+  // their last flush.
+  Result<void> snapshot(const std::string& path) const;
+
   // --- Watching. The sink gets every event below `prefix` with a revision greater than
   // `from_revision`. 410 Expired when the history doesn't reach back that far. A revision in the
   // future is waited for: only events beyond it are told.
   Result<std::unique_ptr<Watch>> watch(std::string_view prefix, int64_t from_revision, Sink sink);
 
  private:
-  Store(std::unique_ptr<Machine> machine, std::unique_ptr<Log> log);
+  Store(Options options, std::unique_ptr<Machine> machine, std::unique_ptr<Log> log);
 
+  const Options options_;
   std::unique_ptr<Machine> machine_;
   std::unique_ptr<Log> log_;
 };

@@ -391,6 +391,25 @@ TEST_CASE("one process at a time") {
   REQUIRE(Store::open(options, tag_by_key).ok());
 }
 
+TEST_CASE("a snapshot is a store of its own") {
+  TestFolder folder, other;
+  auto store = open_store(folder);
+  must(store->commit(put("/a/1", "one")));
+  must(store->commit(remove("/a/1")));
+  must(store->commit(put("/a/2", "two")));
+  const std::string copy = other.path() + "/orch.db";
+  const Result<void> made = store->snapshot(copy);
+  if (!made) FAIL(made.status().message);
+  REQUIRE(std::filesystem::status(copy).permissions() == std::filesystem::perms(0600));
+  REQUIRE(store->snapshot(copy).status().already_exists());
+  REQUIRE(store->snapshot(other.path() + "/none/orch.db").status().code >= 500);
+  must(store->commit(put("/a/3", "later")));
+  auto restored = open_store(other);
+  REQUIRE(restored->revision() == 4);
+  REQUIRE(restored->count("") == 1);
+  REQUIRE(restored->get("/a/2")->bytes == store->get("/a/2")->bytes);
+}
+
 TEST_CASE("the WAL stays short under load") {
   TestFolder folder;
   Options options;

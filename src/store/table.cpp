@@ -77,8 +77,6 @@ int64_t checksum_of(int64_t id, int64_t revision, int64_t create_revision, int64
   return sum.value();
 }
 
-std::string file_in(const std::string& directory) { return directory + "/orch.db"; }
-
 Result<UniqueFd> lock_directory(const std::string& directory) {
   const std::string path = directory + "/lock";
   UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
@@ -92,21 +90,25 @@ Result<UniqueFd> lock_directory(const std::string& directory) {
 
 }  // namespace
 
+std::string database_path(const std::string& directory) { return directory + "/orch.db"; }
+
 Table::Table(std::string directory, UniqueFd lock, Connection connection)
     : directory_(std::move(directory)),
+      path_(database_path(directory_)),
       lock_(std::move(lock)),
       connection_(std::move(connection)) {}
 
 Result<std::unique_ptr<Table>> Table::open(const Options& options) {
   const std::string& directory = options.directory;
+  const std::string path = database_path(directory);
   ORCH_TRY(make_dirs(directory, 0700));
   UniqueFd lock = ORCH_TRY(lock_directory(directory));
-  Connection connection = ORCH_TRY(Connection::open(file_in(directory), options.vfs));
+  Connection connection = ORCH_TRY(Connection::open(path, options.vfs));
   std::unique_ptr<Table> table(new Table(directory, std::move(lock), std::move(connection)));
   ORCH_TRY(table->prepare());
   Table* const self = table.get();
   table->checkpointer_ = ORCH_TRY(Checkpointer::start(
-      file_in(directory), options, [self](Status failure) { self->latch(std::move(failure)); }));
+      path, options, [self](Status failure) { self->latch(std::move(failure)); }));
   return table;
 }
 
@@ -122,7 +124,7 @@ Result<void> Table::prepare() {
   if (format == 0) {
     ORCH_TRY(connection_.run(kSchema));
   } else if (format != kFormat) {
-    return internal_error(file_in(directory_) + " has format " + std::to_string(format) +
+    return internal_error(path_ + " has format " + std::to_string(format) +
                           ", this program knows " + std::to_string(kFormat) +
                           ": a newer orch wrote it");
   }
@@ -164,8 +166,7 @@ Result<Table::Loaded> Table::load(const Store::Tagger& tagger) {
   std::ranges::sort(loaded.records, {}, key_of);
   const auto twin = std::ranges::adjacent_find(loaded.records, {}, key_of);
   if (twin != loaded.records.end()) {
-    return internal_error(file_in(directory_) + " is damaged: two rows for " +
-                          std::string((*twin)->key));
+    return internal_error(path_ + " is damaged: two rows for " + std::string((*twin)->key));
   }
   return loaded;
 }
@@ -180,8 +181,8 @@ Result<RecordPtr> Table::load_row(Statement& row, const Store::Tagger& tagger) {
       checksum == checksum_of(id, revision, create_revision, revision_at, key, bytes) &&
       revision_at >= 0 && static_cast<size_t>(revision_at) + digits.size() <= bytes.size();
   if (!sound) {
-    return internal_error(file_in(directory_) + " is damaged: row " + std::to_string(id) +
-                          ", key " + std::string(key) + ", fails its checksum");
+    return internal_error(path_ + " is damaged: row " + std::to_string(id) + ", key " +
+                          std::string(key) + ", fails its checksum");
   }
   std::string without_digits(bytes);
   without_digits.erase(static_cast<size_t>(revision_at), digits.size());
@@ -197,22 +198,23 @@ Result<RecordPtr> Table::load_row(Statement& row, const Store::Tagger& tagger) {
 Result<void> Table::write(std::span<const Change> changes, std::optional<int64_t> revision_floor) {
   ORCH_TRY(health());
   checkpointer_->enter_transaction();
+  Result<void> result;
   const int code = write_all(changes, revision_floor);
-  std::optional<Status> failure;
-  bool full = false;
-  if (code != SQLITE_DONE) {
-    full = connection_.is_disk_full(code);
-    failure = connection_.failure(code, "write");
-    if (sqlite3_get_autocommit(connection_.raw()) == 0) rollback_->run();
-  }
+  if (code != SQLITE_DONE) result = undo(code);
   checkpointer_->leave_transaction(wal_pages_);
-  if (!failure) return {};
+  return result;
+}
+
+Status Table::undo(int code) {
+  const bool full = connection_.is_disk_full(code);
+  Status failure = connection_.failure(code, "write");
+  if (sqlite3_get_autocommit(connection_.raw()) == 0) rollback_->run();
   if (full) {
-    return service_unavailable("no space left for the store in " + directory_ +
-                               ": nothing was written (" + failure->message + ")");
+    return std::move(failure).in("no space left for the store in " + directory_ +
+                                 ", nothing was written");
   }
-  latch(*failure);
-  return *std::move(failure);
+  latch(failure);
+  return failure;
 }
 
 int Table::write_all(std::span<const Change> changes, std::optional<int64_t> revision_floor) {

@@ -19,6 +19,8 @@
 
 namespace orch::store {
 
+std::string database_path(const std::string& directory);
+
 class Table {
  public:
   // One row to write (`record`) or, where that is null, to remove.
@@ -53,9 +55,10 @@ class Table {
   Result<RecordPtr> load_row(Statement& row, const Store::Tagger& tagger);
   int write_all(std::span<const Change> changes, std::optional<int64_t> revision_floor);
   int write_row(const Record& record);
+  Status undo(int code);  // Of a transaction that failed so; says why.
   void latch(Status failure);
 
-  const std::string directory_;
+  const std::string directory_, path_;
   UniqueFd lock_;  // Before the connection: let go of last.
   Connection connection_;
   std::optional<Statement> begin_, commit_, rollback_, put_, erase_, set_floor_;
