@@ -36,7 +36,7 @@ Connection::Connection(std::shared_ptr<Loop> loop, std::shared_ptr<ServerState> 
       weak_loop_(loop),
       transport_(std::move(transport)),
       descriptor_(loop->context, transport_.fd()),
-      timer_(loop->context) {
+      deadline_(loop->context, *this) {
   peer_.address = std::move(peer_address);
   server_->connection_opened();
 }
@@ -48,7 +48,7 @@ Connection::~Connection() {
 void Connection::start() {
   loop_.connections.insert(shared_from_this());
   if (server_->stopping) return close();
-  set_deadline(server_->options.handshake_timeout_s);
+  deadline_.set(server_->options.handshake_timeout_s);
   step();
 }
 
@@ -106,7 +106,7 @@ void Connection::begin_reading() {
   request_began_ = continue_sent_ = false;
   const ServerOptions& options = server_->options;
   parser_.emplace(MessageLimits{options.max_header_bytes, options.max_body_bytes});
-  set_deadline(options.idle_timeout_s);
+  deadline_.set(options.idle_timeout_s);
   if (!input_.empty()) feed(std::exchange(input_, {}));
 }
 
@@ -131,19 +131,19 @@ void Connection::feed(std::string_view bytes) {
     return refuse(bad_request("a line of the request is too long"));
   input_ = rest;
   if (parser_->done()) return handle_request();
-  if (!std::exchange(request_began_, true)) set_deadline(server_->options.request_timeout_s);
+  if (!std::exchange(request_began_, true)) deadline_.set(server_->options.request_timeout_s);
   continue_if_expected();
 }
 
 void Connection::continue_if_expected() {
   static constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
   if (!parser_->expects_continue() || std::exchange(continue_sent_, true)) return;
-  out_.push_back({nullptr, go_on});
+  out_.push({nullptr, go_on});
 }
 
 void Connection::handle_request() {
   state_ = State::handling;
-  clear_deadline();
+  deadline_.clear();
   http10_ = parser_->http10();
   keep_alive_ = parser_->keep_alive() && !http10_ && !server_->stopping;
   Request request = std::move(parser_->request());
@@ -179,9 +179,9 @@ void Connection::answer(Response response) {
 void Connection::queue_response(const Response& response, Framing framing) {
   Body head(render_response_head(response, framing, keep_alive_));
   if (stream_) stream_->bytes_queued(head.size());
-  out_.push_back(head.pieces().front());
+  out_.push(head.pieces().front());
   if (framing != Framing::sized || head_request_) return;
-  for (const Body::Piece& piece : response.body.pieces()) out_.push_back(piece);
+  for (const Body::Piece& piece : response.body.pieces()) out_.push(piece);
 }
 
 bool Connection::step_write() {
@@ -199,7 +199,7 @@ void Connection::linger() {
   state_ = State::lingering;
   transport_.shutdown();
   ::shutdown(transport_.fd(), SHUT_WR);
-  set_deadline(linger_timeout_s);
+  deadline_.set(linger_timeout_s);
 }
 
 bool Connection::step_linger() {
@@ -235,11 +235,11 @@ void Connection::cut_off() {
 
 bool Connection::step_stream() {
   ServerStream::Taken taken = stream_->take();
-  for (Body::Piece& piece : taken.pieces) out_.push_back(std::move(piece));
+  for (Body::Piece& piece : taken.pieces) out_.push(std::move(piece));
   stream_ended_ = stream_ended_ || taken.ended;
   const bool all_written = flush_out();
   if (state_ == State::closed) return false;
-  if (all_written) clear_deadline();
+  if (all_written) deadline_.clear();
   if (all_written && stream_ended_) {
     stream_.reset();
     on_closed_ = nullptr;
@@ -287,7 +287,7 @@ bool Connection::step_upgrade() {
 void Connection::hand_over() {
   state_ = State::closed;
   descriptor_.release();
-  timer_.cancel();
+  deadline_.cancel();
   server_->upgrades->start(std::move(transport_), std::move(input_), std::move(run_upgrade_));
   loop_.connections.erase(shared_from_this());
   server_->connection_closed();
@@ -297,46 +297,17 @@ void Connection::hand_over() {
 
 bool Connection::flush_out() {
   while (!write_armed_) {
-    if (chunk_.empty()) chunk_ = next_chunk();
-    if (chunk_.empty()) return true;
-    const IoResult result = transport_.write(chunk_);
+    const std::string_view chunk = out_.chunk();
+    if (chunk.empty()) return true;
+    const IoResult result = transport_.write(chunk);
     if (result.kind != Io::done) {
-      set_deadline(server_->options.write_timeout_s);
+      deadline_.set(server_->options.write_timeout_s);
       return wait_for(result);
     }
-    chunk_written(result.bytes);
+    out_.written(result.bytes);
+    if (stream_) stream_->bytes_left(result.bytes);
   }
   return false;
-}
-
-// At most one TLS record: large pieces go out from where they lie, small ones are gathered.
-std::string_view Connection::next_chunk() {
-  if (out_.empty()) {
-    staged_ = {};  // An idle connection holds no buffer.
-    return {};
-  }
-  const std::string_view first = out_.front().view.substr(out_offset_);
-  if (first.size() >= tls_record_bytes || out_.size() == 1)
-    return first.substr(0, tls_record_bytes);
-  staged_.assign(first);
-  for (size_t i = 1; i < out_.size() && staged_.size() < tls_record_bytes; ++i)
-    staged_.append(out_[i].view.substr(0, tls_record_bytes - staged_.size()));
-  return staged_;
-}
-
-void Connection::chunk_written(size_t n) {
-  chunk_.remove_prefix(n);
-  if (stream_) stream_->bytes_left(n);
-  while (n > 0) {
-    const size_t left = out_.front().view.size() - out_offset_;
-    if (n < left) {
-      out_offset_ += n;
-      return;
-    }
-    n -= left;
-    out_offset_ = 0;
-    out_.pop_front();
-  }
 }
 
 // Ends ----------------------------------------------------------------------------------------
@@ -366,7 +337,7 @@ void Connection::close() {
   state_ = State::closed;
   transport_.shutdown();
   descriptor_.release();
-  timer_.cancel();
+  deadline_.cancel();
   const auto tell = std::exchange(on_closed_, nullptr);
   const bool told_by_writer = stream_ && !stream_->set_gone();
   stream_.reset();
@@ -410,28 +381,7 @@ void Connection::arm_write() {
   });
 }
 
-void Connection::set_deadline(int seconds) {
-  deadline_ = system_clock().monotonic() + std::chrono::seconds(seconds);
-  if (deadline_ < timer_at_) arm_timer(deadline_);
-}
-
-void Connection::arm_timer(MonoTime when) {
-  timer_at_ = when;
-  timer_.expires_at(when);
-  timer_.async_wait([self = shared_from_this()](const auto& error) {
-    if (!error) self->on_timer();
-  });
-}
-
-void Connection::on_timer() {
-  timer_at_ = MonoTime::max();
-  if (state_ == State::closed) return;
-  if (system_clock().monotonic() >= deadline_) return on_deadline();
-  if (deadline_ != MonoTime::max()) arm_timer(deadline_);
-}
-
 void Connection::on_deadline() {
-  clear_deadline();
   if (state_ == State::reading && request_began_)
     return refuse(Status{408, "Timeout", "the request did not arrive in time", {}});
   close();

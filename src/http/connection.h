@@ -5,19 +5,17 @@
 //                            └→ upgrading → handed over           (exec, port-forward)
 //
 // step() does what the state allows until the socket would block, then waits for the socket. All
-// members run on the Loop's thread, except where noted. Deadlines are lazy: a timer that fires
-// early looks at the deadline again, so that a busy connection never touches the timer heap and an
-// idle one holds a single timer.
+// members run on the Loop's thread, except where noted.
 #pragma once
 
 #include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <deque>
 #include <functional>
 #include <optional>
 
 #include "base/clock.h"
 #include "http/loop.h"
+#include "http/deadline.h"
+#include "http/output_queue.h"
 #include "http/parser.h"
 #include "http/render.h"
 #include "http/server_stream.h"
@@ -47,6 +45,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void drain();
   // Ends now.
   void close();
+  // For Deadline: something took too long.
+  void on_deadline();
 
  private:
   enum class State {
@@ -80,27 +80,18 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // True when all of `out_` left; otherwise waits, or the connection ended.
   bool flush_out();
-  std::string_view next_chunk();
-  void chunk_written(size_t n);
 
   // False, always: "nothing more to do now".
   bool wait_for(const IoResult& result);
   void arm_read();
   void arm_write();
-  void set_deadline(int seconds);
-  void clear_deadline() { deadline_ = MonoTime::max(); }
-  void arm_timer(MonoTime when);
-  void on_timer();
-  void on_deadline();
 
   const std::shared_ptr<ServerState> server_;
   Loop& loop_;  // Outlives its connections.
   const std::weak_ptr<Loop> weak_loop_;
   Transport transport_;
   boost::asio::posix::stream_descriptor descriptor_;  // Waits; the Transport owns the descriptor.
-  boost::asio::steady_timer timer_;
-  MonoTime deadline_ = MonoTime::max();
-  MonoTime timer_at_ = MonoTime::max();  // When timer_ fires; max: not armed.
+  Deadline<Connection> deadline_;
 
   State state_ = State::handshake;
   bool stepping_ = false;
@@ -117,10 +108,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::optional<RequestParser> parser_;
   std::string input_;  // Read and not yet parsed.
 
-  std::deque<Body::Piece> out_;  // To be written, in order.
-  size_t out_offset_ = 0;        // Written of its first piece.
-  std::string staged_;           // Small pieces gathered into one record.
-  std::string_view chunk_;       // Being written: in staged_ or in out_'s first piece.
+  OutputQueue out_;
 
   std::shared_ptr<ServerStream> stream_;
   bool stream_ended_ = false;

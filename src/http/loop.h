@@ -17,14 +17,13 @@
 #include <vector>
 
 #include "http/http.h"
+#include "http/output_queue.h"
 #include "http/server.h"
 #include "http/upgrades.h"
 
 namespace orch::http {
 
 class Connection;
-
-inline constexpr size_t tls_record_bytes = 16 << 10;  // The most that one TLS record carries.
 
 struct Loop {
   boost::asio::io_context context{1};  // One thread runs it; any may post.

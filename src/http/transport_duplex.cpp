@@ -9,12 +9,11 @@
 #include <optional>
 
 #include "base/clock.h"
+#include "http/output_queue.h"
 
 namespace orch::http {
 
 namespace {
-
-constexpr size_t tls_record_bytes = 16 << 10;
 
 class TransportDuplex : public Duplex {
  public:
