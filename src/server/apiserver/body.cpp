@@ -1,5 +1,6 @@
 #include "server/apiserver/body.h"
 
+#include "api/protobuf.h"
 #include "base/strings.h"
 
 namespace orch::apiserver {
@@ -20,14 +21,17 @@ Result<ParsedBody> parse(std::string_view text, bool yaml) {
 
 }  // namespace
 
-Result<ParsedBody> parse_body(const http::Request& request) {
+Result<ParsedBody> parse_body(const api::Schema& schema, const http::Request& request) {
   if (request.body.empty()) return ParsedBody{};
   const std::string type = media_type(request);
   if (type.empty() || type == "application/json") return parse(request.body, false);
   if (type == "application/yaml") return parse(request.body, true);
+  if (type == "application/vnd.kubernetes.protobuf") {
+    return ParsedBody{ORCH_TRY(api::parse_protobuf(schema, request.body)), {}};
+  }
   return unsupported_media_type(
       "the body of the request was in an unknown format - accepted media types include: "
-      "application/json, application/yaml");
+      "application/json, application/yaml, application/vnd.kubernetes.protobuf");
 }
 
 Result<ParsedPatch> parse_patch(const http::Request& request) {

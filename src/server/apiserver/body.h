@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "api/json.h"
+#include "api/schema.h"
 #include "base/result.h"
 #include "http/http.h"
 #include "server/apiserver/write.h"
@@ -16,8 +17,9 @@ struct ParsedBody {
   std::vector<std::string> duplicates;  // Members that stood twice.
 };
 
-// JSON or YAML, by Content-Type; 415 for anything else, 400 for what can't be parsed.
-Result<ParsedBody> parse_body(const http::Request& request);
+// JSON, YAML or Kubernetes' protobuf, by Content-Type; 415 for anything else, 400 for what can't be
+// parsed.
+Result<ParsedBody> parse_body(const api::Schema& schema, const http::Request& request);
 
 struct ParsedPatch {
   PatchKind kind = PatchKind::merge;

@@ -103,7 +103,7 @@ Result<void> Handler::serve_read(const ExchangePtr& exchange, const Target& targ
 
 Result<void> Handler::serve_review(const ExchangePtr& exchange, const Target& target,
                                    const User& user, const Media& media) {
-  ParsedBody body = ORCH_TRY(parse_body(exchange->request()));
+  ParsedBody body = ORCH_TRY(parse_body(parts_.schema, exchange->request()));
   const api::Value answer = ORCH_TRY(
       answer_review(target, user, std::move(body.value), parts_.authenticator, parts_.authorizer));
   send(exchange, present_value(201, answer, media));
@@ -120,7 +120,7 @@ Result<WriteRequest> Handler::read_write_request(const http::Request& http, cons
   request.name = target.name;
   request.user = std::move(user);
   if (target.verb == Verb::remove || target.verb == Verb::remove_collection) {
-    const ParsedBody body = ORCH_TRY(parse_body(http));
+    const ParsedBody body = ORCH_TRY(parse_body(parts_.schema, http));
     request.deletion = ORCH_TRY(parse_delete_options(target.query, body.value));
     return request;
   }
@@ -131,7 +131,7 @@ Result<WriteRequest> Handler::read_write_request(const http::Request& http, cons
     request.patch = patch.kind;
     body = std::move(patch.body);
   } else {
-    body = ORCH_TRY(parse_body(http));
+    body = ORCH_TRY(parse_body(parts_.schema, http));
     if (!body.value.is_object()) return bad_request("the body must be an object");
   }
   request.body = std::move(body.value);

@@ -22,7 +22,7 @@ struct JoinRequest {
 Status unfit(std::string message) { return invalid("join: " + std::move(message)); }
 
 Result<JoinRequest> read_request(const http::Request& http) {
-  const ParsedBody body = ORCH_TRY(parse_body(http));
+  const ParsedBody body = ORCH_TRY(parse_body(api::Schema::builtin(), http));
   JoinRequest request;
   request.node = body.value["nodeName"].as_string();
   request.client_csr = body.value["clientCsr"].as_string();

@@ -180,8 +180,7 @@ const crypto::Identity& ApiServer::admin_identity() const { return rooms_->crede
 
 Result<crypto::Identity> ApiServer::issue_node_identity(
     const std::string& node_name, const std::vector<std::string>& addresses) const {
-  return crypto::issue_certificate(rooms_->credentials.ca,
-                                   node_serving_spec(node_name, addresses),
+  return crypto::issue_certificate(rooms_->credentials.ca, node_serving_spec(node_name, addresses),
                                    *rooms_->options.clock);
 }
 

@@ -82,7 +82,7 @@ TEST_CASE("requests that make no sense are refused in Kubernetes' words") {
        "namespaces \"none\" not found"},
       {"POST", kConfigMaps, "x", "text/plain", 415,
        "the body of the request was in an unknown format - accepted media types include: "
-       "application/json, application/yaml"},
+       "application/json, application/yaml, application/vnd.kubernetes.protobuf"},
       {"POST", kConfigMaps, R"({"apiVersion":"apps/v1","metadata":{"name":"x"}})", json, 400,
        "the API version in the data (apps/v1) does not match the expected API version (v1)"},
       {"PUT", one, TestServer::config("two"), json, 400,
