@@ -7,7 +7,7 @@
 
 #include "store/history.h"
 #include "store/index.h"
-#include "store/test_folder.h"
+#include "store/store_fixture.h"
 
 namespace orch::store {
 namespace {

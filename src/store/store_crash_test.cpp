@@ -17,7 +17,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "store/store.h"
-#include "store/test_folder.h"
+#include "store/store_fixture.h"
 
 namespace orch::store {
 namespace {

@@ -12,7 +12,7 @@
 #include <set>
 
 #include "store/store.h"
-#include "store/test_folder.h"
+#include "store/store_fixture.h"
 
 namespace orch::store {
 namespace {

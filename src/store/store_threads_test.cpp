@@ -10,7 +10,7 @@
 #include "base/check.h"
 #include "base/strings.h"
 #include "store/store.h"
-#include "store/test_folder.h"
+#include "store/store_fixture.h"
 
 namespace orch::store {
 namespace {

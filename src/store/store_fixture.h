@@ -1,0 +1,111 @@
+// What the store's tests share: an empty folder, writes of small objects, answers that must be
+// good. For tests only.
+#pragma once
+
+#include <stdlib.h>
+
+#include <catch2/catch_test_macros.hpp>
+#include <condition_variable>
+#include <mutex>
+#include <string>
+
+#include "base/check.h"
+#include "base/files.h"
+#include "store/store.h"
+
+namespace orch::store {
+
+// Removed with all that is in it.
+class TestFolder {
+ public:
+  TestFolder() {
+    char path[] = "/tmp/orch-store-XXXXXX";
+    ORCH_CHECK(::mkdtemp(path) != nullptr);
+    path_ = path;
+  }
+  ~TestFolder() { ORCH_CHECK(remove_tree(path_).ok()); }
+  TestFolder(const TestFolder&) = delete;
+  TestFolder& operator=(const TestFolder&) = delete;
+
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+inline constexpr std::string_view kHead = R"({"metadata":{"resourceVersion":")";
+
+inline std::string body(std::string_view text) {
+  return std::string(kHead) + R"("},"data":")" + std::string(text) + R"("})";
+}
+
+inline Write put(std::string key, std::string_view text = "x",
+                 std::optional<int64_t> expected = std::nullopt) {
+  Write write;
+  write.key = std::move(key);
+  write.bytes = body(text);
+  write.revision_at = kHead.size();
+  write.expected_revision = expected;
+  return write;
+}
+
+inline Write remove(std::string key, std::optional<int64_t> expected = std::nullopt) {
+  Write write;
+  write.key = std::move(key);
+  write.expected_revision = expected;
+  return write;
+}
+
+inline Write relaxed(Write write) {
+  write.durability = Durability::relaxed;
+  return write;
+}
+
+inline Tags tag_by_key(std::string_view key, std::string_view) {
+  return {.uid = "uid of " + std::string(key), .labels = {}, .fields = {}, .owners = {}};
+}
+
+inline std::unique_ptr<Store> open_store(Options options) {
+  auto store = Store::open(std::move(options), tag_by_key);
+  if (!store) FAIL(store.status().message);
+  return *std::move(store);
+}
+
+inline std::unique_ptr<Store> open_store(const TestFolder& folder) {
+  Options options;
+  options.directory = folder.path();
+  return open_store(options);
+}
+
+inline Committed must(Result<Committed> result) {
+  if (!result) FAIL(result.status().message);
+  return *std::move(result);
+}
+
+// A sink that remembers, and a way to wait for what it is told.
+class Told {
+ public:
+  Sink sink() {
+    return [this](std::span<const Event> events) {
+      const std::lock_guard lock(mutex_);
+      events_.insert(events_.end(), events.begin(), events.end());
+      changed_.notify_all();
+    };
+  }
+  std::vector<Event> wait_for(size_t count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return events_.size() >= count; });
+    return events_;
+  }
+  size_t count() {
+    const std::lock_guard lock(mutex_);
+    return events_.size();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<Event> events_;
+};
+
+}  // namespace orch::store
