@@ -28,8 +28,8 @@ void Timers::put(const std::string& key, MonoTime when, std::function<void()> ru
     erase_order(&order_, old->second.when, key);
   }
   entries_[key] = Entry{when, std::move(run)};
-  const bool first = order_.emplace(when, key) == order_.begin();
-  if (first) changed_.notify_all();
+  const auto placed = order_.emplace(when, key);
+  if (placed == order_.begin()) changed_.notify_all();
 }
 
 void Timers::set(const std::string& key, MonoTime when, std::function<void()> run) {

@@ -50,7 +50,8 @@ struct States {
 };
 
 States states_of(const ContainerStatusInput& input, const ContainerObserved& seen) {
-  const auto& [current, last, next_attempt, backoff_s] = seen.history;
+  const auto& current = seen.history.current;
+  const auto& last = seen.history.last;
   const api::Value before = last ? terminated(*last) : api::Value::object();
   if (!current) return {waiting_state(input, seen), before};
   if (!current->finished) {

@@ -168,11 +168,8 @@ void Pods::take_change(const client::Change& change) {
       }
       known = true;
       entry.seen = true;
-      if (gone) {
-        entry.worker->set_gone();
-      } else {
-        entry.worker->set_pod(pod);
-      }
+      if (!gone || is_deleted(pod)) entry.worker->set_pod(pod);  // With the grace of its deletion.
+      if (gone) entry.worker->set_gone();
       woken.push_back(uid);
     }
   }
