@@ -262,19 +262,22 @@ Value inherited_annotations(const Value& deployment, const Value& before) {
 
 // Gives the new set its revision (one above all others), and the Deployment the same.
 void update_new_set(const Value& deployment, int64_t revision, Value* set) {
-  Value annotations = inherited_annotations(deployment, (*set)["metadata"]["annotations"]);
-  const int64_t before = revision_of(*set);
+  const Value& present = *set;
+  Value annotations = inherited_annotations(deployment, present["metadata"]["annotations"]);
+  const int64_t before = revision_of(present);
   if (before < revision) {
     if (before > 0) {
-      const std::string& history = annotations[kRevisionHistoryAnnotation].as_string();
+      const std::string& history =
+          present["metadata"]["annotations"][kRevisionHistoryAnnotation].as_string();
       annotations.set(kRevisionHistoryAnnotation,
                       (history.empty() ? "" : history + ",") + std::to_string(before));
     }
     annotations.set(kRevisionAnnotation, std::to_string(revision));
   }
+  const int64_t min_ready_s = deployment["spec"]["minReadySeconds"].as_int();
+  if (present["spec"]["minReadySeconds"].as_int() != min_ready_s)
+    (*set)["spec"].set("minReadySeconds", min_ready_s);
   (*set)["metadata"].set("annotations", std::move(annotations));
-  if ((*set)["spec"]["minReadySeconds"].as_int() != deployment["spec"]["minReadySeconds"].as_int())
-    (*set)["spec"].set("minReadySeconds", deployment["spec"]["minReadySeconds"].as_int());
 }
 
 Value render_new_set(const Value& deployment, int64_t revision, int64_t replicas) {

@@ -72,8 +72,9 @@ Value count_sets(const Value& deployment, const std::vector<Value>& sets, const 
   return status;
 }
 
+int64_t number(const Value& status, const char* name) { return status[name].as_int(); }
+
 bool has_progressed(const Value& before, const Value& after) {
-  const auto number = [](const Value& status, const char* name) { return status[name].as_int(); };
   const auto old_replicas = [&](const Value& status) {
     return number(status, "replicas") - number(status, "updatedReplicas");
   };
@@ -106,7 +107,7 @@ Requeue put_progress(const Value& deployment, const Value* fresh, WallTime now, 
   const std::string who = fresh == nullptr ? "Deployment \"" + name_of(deployment) + "\""
                                            : "ReplicaSet \"" + name_of(*fresh) + "\"";
   const bool was_complete = reason == "NewReplicaSetAvailable" &&
-                            (*status)["replicas"].as_int() == (*status)["updatedReplicas"].as_int();
+                            number(*status, "replicas") == number(*status, "updatedReplicas");
   if (was_complete) return Requeue::never();
   if (is_rolled_out(deployment, *status)) {
     put_condition(
@@ -157,7 +158,7 @@ StatusPlan plan_deployment_status(const Value& deployment, const std::vector<Val
   plan.status = count_sets(deployment, sets, fresh);
   const int64_t enough =
       deployment["spec"]["replicas"].as_int(1) - rollout_bounds(deployment).unavailable;
-  if (plan.status["availableReplicas"].as_int() >= enough)
+  if (number(plan.status, "availableReplicas") >= enough)
     put_condition(
         &plan.status,
         {"Available", "True", "MinimumReplicasAvailable", "Deployment has minimum availability."},

@@ -108,7 +108,7 @@ Value plan_node(const Value& node, bool alive, WallTime now) {
   if (!alive) set_unknown(&next, now);
   Value taints = plan_taints(next, now);
   if (taints.empty()) {
-    if (next["spec"].is_object()) next["spec"].remove("taints");
+    if (Value* spec = next.find("spec")) spec->remove("taints");
   } else {
     next["spec"].set("taints", std::move(taints));
   }
@@ -179,8 +179,8 @@ Result<Requeue> NodeLifecycleController::reconcile(const ObjectKey& key) {
   const auto cached = cache_.get(resource::nodes(), key);
   if (!cached) return collect_pods(key.name);
 
-  Value node = *cached;
-  if (node["spec"]["podCIDR"].empty()) node = ORCH_TRY(assign_cidr(node));
+  const bool has_cidr = !(*cached)["spec"]["podCIDR"].empty();
+  const Value node = has_cidr ? *cached : ORCH_TRY(assign_cidr(*cached));
   const MonoTime dead_at = last_heartbeat(key.name, node) + kNodeMonitorGrace;
   const auto left = dead_at - clock_.monotonic();
   const bool alive = left.count() > 0;
