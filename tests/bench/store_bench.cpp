@@ -136,6 +136,36 @@ void measure_reads(Store& store) {
   print_rate("range of 5,000", 1e3 / (us_since(list_start) / 1e6), lists, "");
 }
 
+// From the commit's answer until the last of 1,000 watchers of that folder was told; 10,000 watch
+// others.
+void measure_watchers(Store& store) {
+  constexpr int kWatchers = 1000;
+  std::mutex mutex;
+  std::condition_variable changed;
+  int told = 0;
+  const auto sink = [&](std::span<const Event> events) {
+    const std::lock_guard lock(mutex);
+    told += static_cast<int>(events.size());
+    if (told == kWatchers) changed.notify_one();
+  };
+  std::vector<std::unique_ptr<Watch>> watches;
+  for (int i = 0; i < 11 * kWatchers; ++i) {
+    const std::string prefix = i % 11 == 0 ? "/pods/default/" : "/x/" + std::to_string(i) + "/";
+    watches.push_back(*store.watch(prefix, store.revision(), sink));
+  }
+  Latencies latencies;
+  const MonoTime start = system_clock().monotonic();
+  for (uint32_t i = 0; i < 1000; ++i) {
+    ORCH_CHECK(store.commit(some_write(i)).ok());
+    const MonoTime before = system_clock().monotonic();
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return told == kWatchers; });
+    told = 0;
+    latencies.us.push_back(us_since(before));
+  }
+  print_rate("write told to 1,000 of 11,000", 1e3 / (us_since(start) / 1e6), latencies, "");
+}
+
 size_t heap_bytes() { return ::mallinfo2().uordblks; }
 
 std::unique_ptr<Store> open_store(const std::string& folder) {
@@ -181,6 +211,7 @@ void run(const std::string& folder) {
     Writers(*store, 256)
         .print("durable writes of 1 KiB, 256", "target: >= 60,000/s, p99 <= 10,000 us");
     measure_reads(*store);
+    measure_watchers(*store);
   }
   measure_recovery(folder + "/b");
 }
