@@ -13,6 +13,7 @@ server_pid=""
 netns=orch-$(basename "$work" | tr -cd 'a-zA-Z0-9')
 node_ip=192.168.250.1
 export KUBECONFIG=$work/kubeconfig.yaml
+: >"$work/config.yaml"
 
 skip() {
   echo "skipped: $*"
@@ -60,7 +61,10 @@ wait_for_line() {
   fi
 }
 
-wait_node_ready() { k wait --for=condition=Ready node --all --timeout=30s >/dev/null; }
+wait_node_ready() {
+  k wait --for=create node/node-1 --timeout=30s >/dev/null
+  k wait --for=condition=Ready node/node-1 --timeout=30s >/dev/null
+}
 
 stop_server() {
   [ -n "$server_pid" ] || return 0

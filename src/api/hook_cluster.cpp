@@ -74,7 +74,7 @@ void validate_node(const Value& node, Causes& causes) {
     add_problems(&causes, at("spec.podCIDRs", i), ranges[i], cidr_problems(ranges[i].as_string()));
   }
   for (const char* list : {"capacity", "allocatable"}) {
-    validate_resource_list(node["status"][list], at("status", list), &causes);
+    validate_resource_list(node["status"][list], at("status", list), &causes, /*of_node=*/true);
   }
 }
 

@@ -71,7 +71,8 @@ void validate_not_negative(const Value& number, const std::string& path, Causes*
   if (number.as_int() < 0) add_invalid(causes, path, number, "must be greater than or equal to 0");
 }
 
-void validate_resource_list(const Value& resources, const std::string& path, Causes* causes) {
+void validate_resource_list(const Value& resources, const std::string& path, Causes* causes,
+                            bool of_node) {
   for (const Value::Member& one : resources.members()) {
     const std::string here = at_key(path, one.name);
     const auto amount = Quantity::parse(one.value.as_string());
@@ -84,7 +85,8 @@ void validate_resource_list(const Value& resources, const std::string& path, Cau
     }
     const bool extended = one.name.find('/') != one.name.npos;
     const bool known = one.name == "cpu" || one.name == "memory" ||
-                       one.name == "ephemeral-storage" || one.name.starts_with("hugepages-");
+                       one.name == "ephemeral-storage" || one.name.starts_with("hugepages-") ||
+                       (of_node && one.name == "pods");
     add_problems(causes, here, one.name, qualified_name_problems(one.name));
     if (!known && !extended) {
       add_invalid(causes, here, one.name, "must be a standard resource type or fully qualified");

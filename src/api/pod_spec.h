@@ -19,8 +19,9 @@ void validate_volume_mounts(const Value& container, const Value& volumes, const 
                             Causes* causes);
 void validate_scheduling(const Value& spec, const std::string& path, Causes* causes);
 
-// {"cpu": "100m"}: names, amounts, whole numbers where needed.
-void validate_resource_list(const Value& resources, const std::string& path, Causes* causes);
+// {"cpu": "100m"}: names, amounts, whole numbers where needed. A node's list may also hold "pods".
+void validate_resource_list(const Value& resources, const std::string& path, Causes* causes,
+                            bool of_node = false);
 
 // Must not be negative; absent will do.
 void validate_not_negative(const Value& number, const std::string& path, Causes* causes);

@@ -3,6 +3,7 @@
 
 #include "agent/images/images.h"
 #include "base/clock.h"
+#include "cli/process.h"
 #include "cli/verbs.h"
 
 namespace orch::cli {
@@ -11,7 +12,7 @@ namespace {
 
 Result<std::unique_ptr<images::Images>> open_images(const ImageOptions& options) {
   images::Options images_options;
-  images_options.dir = options.data_dir + "/agent/images-store";
+  images_options.dir = images_dir(options.data_dir);
   return images::Images::open(images_options, system_clock(), system_random());
 }
 

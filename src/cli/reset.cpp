@@ -9,6 +9,7 @@
 #include "agent/volumes/mounts.h"
 #include "base/clock.h"
 #include "base/files.h"
+#include "cli/process.h"
 #include "cli/verbs.h"
 #include "netfilter/commit.h"
 
@@ -42,7 +43,7 @@ Result<void> remove_pods(const std::string& run_dir, Report& report) {
 
 Result<void> unmount_images(const std::string& data_dir, Report& report) {
   images::Options options;
-  options.dir = data_dir + "/agent/images-store";
+  options.dir = images_dir(data_dir);
   const auto images = ORCH_TRY(images::Images::open(options, system_clock(), system_random()));
   for (const std::string& container : images->mounted())
     report.done(images->unmount(container), "unmount image");

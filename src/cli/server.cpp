@@ -1,0 +1,168 @@
+// `orch server`: the recipe of a whole cluster in one process. What is built first is torn down
+// last; pods run on when it ends.
+#include "server/apiserver/server.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "agent/pods/agent.h"
+#include "base/files.h"
+#include "base/log.h"
+#include "base/strings.h"
+#include "cli/process.h"
+#include "cli/verbs.h"
+#include "server/controllers/controllers.h"
+#include "server/scheduler/scheduler.h"
+
+namespace orch::cli {
+
+namespace {
+
+// What the flags say, checked and completed.
+struct ServerSetup {
+  std::string node_name;
+  Ipv4 node_ip;
+  Cidr cluster_cidr, service_cidr;
+  Ipv4 cluster_dns;
+  PortRange node_ports;
+  std::string join_token;
+  mode_t kubeconfig_mode = 0600;
+};
+
+Result<mode_t> parse_mode(const std::string& text) {
+  char* end = nullptr;
+  const unsigned long mode = std::strtoul(text.c_str(), &end, 8);
+  if (text.empty() || *end != '\0' || mode > 0777)
+    return bad_request("--write-kubeconfig-mode \"" + text + "\": must be octal, like 600");
+  return static_cast<mode_t>(mode);
+}
+
+// The token that was given, or one that is made at the first start; it is kept in a file that an
+// administrator copies to new nodes.
+Result<std::string> settle_token(const NodeOptions& options, Random& random) {
+  const std::string path = options.data_dir + "/server/token";
+  std::string token = ORCH_TRY(given_token(options));
+  if (token.empty()) {
+    if (const auto kept = read_file(path, 1024)) return std::string(trim(*kept));
+    std::byte secret[32];
+    random.fill(secret);
+    token = hex_encode({reinterpret_cast<const char*>(secret), sizeof secret});
+  }
+  ORCH_TRY(make_dirs(options.data_dir + "/server", 0700));
+  ORCH_TRY(write_file_atomic(path, token + "\n", 0600));
+  return token;
+}
+
+Result<ServerSetup> check_options(const ServerOptions& options) {
+  ServerSetup setup;
+  setup.node_name = ORCH_TRY(node_name(options.node));
+  setup.node_ip = ORCH_TRY(node_ip(options.node));
+  setup.cluster_cidr = ORCH_TRY(cidr_flag("--cluster-cidr", options.cluster_cidr));
+  setup.service_cidr = ORCH_TRY(cidr_flag("--service-cidr", options.service_cidr));
+  if (setup.cluster_cidr.overlaps(setup.service_cidr))
+    return bad_request("--cluster-cidr " + options.cluster_cidr + " and --service-cidr " +
+                       options.service_cidr + " overlap");
+  const auto dns = parse_ipv4(options.cluster_dns);
+  if (!dns || !setup.service_cidr.contains(*dns))
+    return bad_request("--cluster-dns \"" + options.cluster_dns +
+                       "\": must be an address in --service-cidr " + options.service_cidr);
+  setup.cluster_dns = *dns;
+  setup.node_ports = ORCH_TRY(parse_port_range(options.service_node_port_range));
+  setup.kubeconfig_mode = ORCH_TRY(parse_mode(options.write_kubeconfig_mode));
+  setup.join_token = ORCH_TRY(settle_token(options.node, system_random()));
+  return setup;
+}
+
+Result<std::unique_ptr<apiserver::ApiServer>> start_api_server(const ServerOptions& options,
+                                                               const ServerSetup& setup) {
+  apiserver::Options api;
+  api.data_dir = options.node.data_dir;
+  api.bind_address = options.bind_address;
+  api.port = options.https_listen_port;
+  api.advertise_address =
+      options.advertise_address.empty() ? setup.node_ip.text() : options.advertise_address;
+  api.tls_sans = options.tls_sans;
+  api.tls_sans.push_back(setup.node_name);
+  api.tls_sans.push_back(setup.node_ip.text());
+  api.facts.cluster_cidr = setup.cluster_cidr.text();
+  api.facts.service_cidr = setup.service_cidr.text();
+  api.facts.cluster_dns = setup.cluster_dns.text();
+  api.facts.cluster_domain = options.cluster_domain;
+  api.first_node_port = setup.node_ports.first;
+  api.last_node_port = setup.node_ports.last;
+  api.join_token = setup.join_token;
+  return apiserver::ApiServer::start(std::move(api));
+}
+
+Result<std::unique_ptr<pods::Agent>> start_agent(const ServerOptions& options,
+                                                 const ServerSetup& setup,
+                                                 apiserver::ApiServer& server, client::Api& api) {
+  const crypto::Identity identity =
+      ORCH_TRY(server.issue_node_identity(setup.node_name, {setup.node_ip.text(), "127.0.0.1"}));
+  pods::AgentOptions agent = agent_options(options.node);
+  agent.node_name = setup.node_name;
+  agent.node_ip = setup.node_ip.text();
+  agent.serving_certificate = identity.certificate;
+  agent.serving_key = identity.private_key;
+  agent.client_ca = server.ca_certificate();
+  agent.cluster = {setup.cluster_cidr,     setup.service_cidr,     setup.cluster_dns,
+                   options.cluster_domain, setup.node_ports.first, setup.node_ports.last};
+  agent.labels = ORCH_TRY(node_labels(options.node));
+  agent.labels.emplace_back("node-role.kubernetes.io/control-plane", "true");
+  return pods::Agent::start(std::move(agent), api, server.cache(), system_clock(), system_random());
+}
+
+Result<void> write_kubeconfig(const ServerOptions& options, const ServerSetup& setup,
+                              const apiserver::ApiServer& server) {
+  const std::string& path = options.write_kubeconfig;
+  const size_t slash = path.rfind('/');
+  if (slash != path.npos && slash > 0) ORCH_TRY(make_dirs(path.substr(0, slash)));
+  return write_file_atomic(path, server.admin_kubeconfig(server.url()), setup.kubeconfig_mode);
+}
+
+Result<void> serve(const ServerOptions& options) {
+  ORCH_TRY(prepare_process(options.node));
+  const ServerSetup setup = ORCH_TRY(check_options(options));
+
+  const auto server = ORCH_TRY(start_api_server(options, setup));
+  const auto controllers_api = server->api("system:kube-controller-manager");
+  const auto scheduler_api = server->api("system:kube-scheduler");
+  const auto agent_api = server->api("system:node:" + setup.node_name);
+  // The administrator can reach the server from here on.
+  ORCH_TRY(write_kubeconfig(options, setup, *server));
+
+  controllers::ControllerOptions controller_options;
+  controller_options.ca_pem = server->ca_certificate();
+  controller_options.cluster_cidr = setup.cluster_cidr;
+  controllers::Controllers controllers(*controllers_api, server->cache(), api::Schema::builtin(),
+                                       system_clock(), system_random(), controller_options);
+  controllers.start();
+
+  client::EventRecorder events(*scheduler_api, system_clock(), system_random(),
+                               {scheduler::kSchedulerName, ""});
+  scheduler::Scheduler scheduler(*scheduler_api, server->cache(), events, system_clock());
+  scheduler.start();
+
+  std::unique_ptr<pods::Agent> agent;
+  if (!options.disable_agent) agent = ORCH_TRY(start_agent(options, setup, *server, *agent_api));
+
+  log::info("server", "server: ready; kubeconfig in " + options.write_kubeconfig);
+  notify_ready();
+  wait_for_end();
+
+  log::info("server", "stopping; pods run on");
+  if (agent) agent->stop();
+  scheduler.stop();
+  controllers.stop();
+  server->stop();
+  return {};
+}
+
+}  // namespace
+
+int run_server(const ServerOptions& options) {
+  const auto served = serve(options);
+  return served ? 0 : fail(served.status());
+}
+
+}  // namespace orch::cli
