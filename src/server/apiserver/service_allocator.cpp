@@ -48,6 +48,21 @@ StatusCause bad_port(size_t index, int64_t port, std::string_view why) {
           "spec.ports[" + std::to_string(index) + "].nodePort"};
 }
 
+// Fields that only some types have leave with the type that brought them, unless set anew.
+void drop_with_type(api::Value* spec, const api::Value& old_spec) {
+  const std::string type = (*spec)["type"].as_string();
+  const bool balancer = type == "LoadBalancer";
+  const bool outside = balancer || type == "NodePort";
+  const auto drop = [&](const char* field) {
+    if (std::as_const(*spec)[field] == old_spec[field]) spec->remove(field);
+  };
+  if (!outside) drop("externalTrafficPolicy");
+  if (balancer) return;
+  drop("healthCheckNodePort");
+  drop("allocateLoadBalancerNodePorts");
+  drop("loadBalancerClass");
+}
+
 // IPv4 and one family, which is all that this cluster has.
 void fill_families(api::Value* spec) {
   const std::string ip = (*spec)["clusterIP"].as_string();
@@ -222,6 +237,7 @@ void keep_allocations(api::Value* service, const api::Value& old) {
       spec.set(field, before);
     }
   }
+  drop_with_type(&spec, old_spec);
   api::Value* ports = spec.find("ports");
   if (!ports || !ports->is_array()) return;
   const bool needs = has_ports(spec), needed = has_ports(old_spec);
