@@ -173,10 +173,11 @@ Result<void> Handler::serve_write(const ExchangePtr& exchange, const Target& tar
     send(exchange, present_value(201, ORCH_TRY(parts_.tokens.issue(request)), form.media));
     return {};
   }
+  // Answered on the store's writer thread, so without the time that compressing takes.
   parts_.registry.submit(std::move(request),
                          [this, exchange, target, form](Result<WriteReply> reply) {
-                           if (!reply) return send(exchange, status_response(reply.status()));
-                           send(exchange, render(target, *std::move(reply), form));
+                           exchange->send(reply ? render(target, *std::move(reply), form)
+                                                : status_response(reply.status()));
                          });
   return {};
 }
