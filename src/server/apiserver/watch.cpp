@@ -90,6 +90,11 @@ void WatchServer::set_timers(uint64_t id, const std::shared_ptr<WatchSession>& s
     end(id);
   });
   if (options.bookmarks) set_bookmark(id, weak);
+  // The peer may have gone while they were being set: nobody else would cancel them.
+  const std::lock_guard lock(mutex_);
+  if (sessions_.contains(id)) return;
+  timers_.cancel(timer_key(id, "bookmark"));
+  timers_.cancel(timer_key(id, "end"));
 }
 
 void WatchServer::set_bookmark(uint64_t id, std::weak_ptr<WatchSession> session) {
