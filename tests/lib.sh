@@ -66,6 +66,24 @@ wait_node_ready() {
   k wait --for=condition=Ready node/node-1 --timeout=30s >/dev/null
 }
 
+# deploy NAME REPLICAS: a Deployment of sleepers in $ns that end at once.
+deploy() {
+  k -n "$ns" apply -f - <<EOF
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: $1, labels: {app: $1}}
+spec:
+  replicas: $2
+  selector: {matchLabels: {app: $1}}
+  template:
+    metadata: {labels: {app: $1}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers:
+      - {name: main, image: "busybox:1", command: [sleep, "1000"]}
+EOF
+}
+
 stop_server() {
   [ -n "$server_pid" ] || return 0
   kill -TERM "$server_pid" 2>/dev/null || true

@@ -1,5 +1,5 @@
 # delete: --cascade in its three forms, finalizers, --wait.
-for name in bg fg orphan; do k -n "$ns" create deployment $name --image=busybox:1 --replicas=1 -- sleep 1000; done
+for name in bg fg orphan; do deploy $name 1; done
 for name in bg fg orphan; do k -n "$ns" rollout status deployment $name --timeout=40s; done
 k -n "$ns" delete deployment bg --cascade=background
 k -n "$ns" wait --for=delete rs -l app=bg --timeout=20s

@@ -1,6 +1,5 @@
 # rollout status, history, undo, restart, scale, and what they leave.
-k -n "$ns" create deployment web --image=busybox:1 --replicas=2 -- sleep 1000
-k -n "$ns" patch deployment web -p '{"spec":{"template":{"spec":{"terminationGracePeriodSeconds":0}}}}'
+deploy web 2
 has "$(k -n "$ns" rollout status deployment web --timeout=40s)" "successfully rolled out"
 has "$(k -n "$ns" get deployment web)" "^web  *2/2  *2  *2 "
 same "$(k -n "$ns" get pods -l app=web --field-selector=status.phase=Running -o name | wc -l)" 2
@@ -9,7 +8,7 @@ k -n "$ns" rollout status deployment web --timeout=30s
 k -n "$ns" set env deployment/web A=1
 k -n "$ns" rollout status deployment web --timeout=40s
 out=$(k -n "$ns" rollout history deployment web)
-has "$out" "^3 "
+has "$out" "^2 "
 k -n "$ns" rollout undo deployment web
 k -n "$ns" rollout status deployment web --timeout=40s
 same "$(k -n "$ns" get deployment web -o jsonpath='{.spec.template.spec.containers[0].env}')" ""

@@ -44,6 +44,6 @@ same "$(x 'touch /x 2>/dev/null || echo read-only')" read-only
 same "$(x 'touch /empty/x && echo written')" written
 same "$(x 'grep CapBnd /proc/self/status')" "$(printf 'CapBnd:\t0000000000000400')"
 same "$(x 'cat /hostname')" "$(cat /etc/hostname)"
-has "$(k -n "$ns" get pod p -o jsonpath='{.status.qosClass}')" Burstable
+has "$(k -n "$ns" get pod p -o jsonpath='{.status.qosClass}')" Guaranteed
 k -n "$ns" create configmap conf --from-literal=key=new --from-literal=file.txt=content --dry-run=client -o yaml | k -n "$ns" apply -f - 2>/dev/null
 k -n "$ns" delete pod p --now

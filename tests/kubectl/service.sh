@@ -44,12 +44,12 @@ k -n "$ns" run client --image=busybox:1 --command -- sleep 1000
 k -n "$ns" wait --for=condition=Ready pod/client --timeout=20s
 same "$(inside curl -s --max-time 5 "http://$vip/")" hello
 same "$(inside curl -s --max-time 5 "http://$node_ip:$port/")" hello
-same "$(k -n "$ns" exec client -- wget -q -T 5 -O - "http://$vip/")" hello
-same "$(k -n "$ns" exec client -- wget -q -T 5 -O - http://web/)" hello
-same "$(k -n "$ns" exec client -- wget -q -T 5 -O - "http://web.$ns.svc.cluster.local/")" hello
+same "$(k -n "$ns" exec client -- timeout 5 wget -q -O - "http://$vip/")" hello
+same "$(k -n "$ns" exec client -- timeout 5 wget -q -O - http://web/)" hello
+same "$(k -n "$ns" exec client -- timeout 5 wget -q -O - "http://web.$ns.svc.cluster.local/")" hello
 same "$(k -n "$ns" exec client -- nslookup "headless.$ns.svc.cluster.local" 2>/dev/null | grep -c '^Address.*10\.42\.')" 2
 pod=$(k -n "$ns" get pod -l app=web -o name | head -n 1)
-same "$(k -n "$ns" exec "$pod" -- wget -q -T 5 -O - "http://$vip/")" hello # hairpin too, sooner or later
+same "$(k -n "$ns" exec "$pod" -- timeout 5 wget -q -O - "http://$vip/")" hello # hairpin too, sooner or later
 has "$(inside curl -s --max-time 5 "http://$(k -n "$ns" get svc empty -o jsonpath='{.spec.clusterIP}')/" -w '%{errormsg}' || true)" "refused\|Failed to connect"
 k -n "$ns" get svc -o wide | grep -q "80:$port/TCP"
 has "$(k -n "$ns" create service clusterip taken --clusterip="$vip" --tcp=80 2>&1 || true)" "provided IP is already allocated"
