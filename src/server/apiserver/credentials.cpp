@@ -1,6 +1,7 @@
 #include "server/apiserver/credentials.h"
 
 #include <algorithm>
+#include <span>
 
 #include "base/files.h"
 #include "base/log.h"
@@ -12,6 +13,7 @@ namespace {
 
 constexpr size_t kMaxPemBytes = 64u << 10;
 constexpr int kCaYears = 10;
+constexpr size_t kTokenBytes = 32;
 
 class Folder {
  public:
@@ -84,6 +86,16 @@ Result<crypto::KeyPair> open_token_key(const Folder& folder) {
   return pair;
 }
 
+Result<std::string> open_admin_token(const Folder& folder, Random& random) {
+  const std::string name = "admin.token";
+  if (folder.has(name)) return std::string(trim(ORCH_TRY(folder.read(name))));
+  std::string bytes(kTokenBytes, '\0');
+  random.fill(std::as_writable_bytes(std::span(bytes)));
+  const std::string token = hex_encode(bytes);
+  ORCH_TRY(write_file_atomic(folder.path() + "/" + name, token + "\n", 0600));
+  return token;
+}
+
 crypto::CertificateSpec client_spec(const std::string& name) {
   crypto::CertificateSpec spec;
   spec.common_name = name;
@@ -95,7 +107,7 @@ crypto::CertificateSpec client_spec(const std::string& name) {
 }  // namespace
 
 Result<Credentials> open_credentials(const std::string& directory, const ServingNames& names,
-                                     const Clock& clock) {
+                                     const Clock& clock, Random& random) {
   ORCH_TRY(make_dirs(directory, 0700));
   const Folder folder(directory);
   crypto::CertificateSpec serving;
@@ -111,6 +123,7 @@ Result<Credentials> open_credentials(const std::string& directory, const Serving
   all.agents = ORCH_TRY(open_leaf(folder, "agent-client", all.ca,
                                   client_spec("kube-apiserver-kubelet-client"), clock));
   all.tokens = ORCH_TRY(open_token_key(folder));
+  all.admin_token = ORCH_TRY(open_admin_token(folder, random));
   return all;
 }
 

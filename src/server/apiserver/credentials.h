@@ -17,6 +17,7 @@ struct Credentials {
   crypto::Identity serving;  // The HTTPS server's.
   crypto::Identity admin;    // Whoever holds it is in system:masters.
   crypto::Identity agents;   // As which the server calls the nodes' agents.
+  std::string admin_token;   // The same right as `admin`, for clients that carry a token.
   crypto::KeyPair tokens;    // Signs service accounts' tokens.
 };
 
@@ -26,7 +27,7 @@ struct ServingNames {
 
 // Blocking: files and, the first time, five keys.
 Result<Credentials> open_credentials(const std::string& directory, const ServingNames& names,
-                                     const Clock& clock);
+                                     const Clock& clock, Random& random);
 
 // A kubeconfig for `server` ("https://10.0.0.1:6443") with everything in it.
 std::string render_kubeconfig(const Credentials& credentials, const std::string& server);

@@ -194,7 +194,8 @@ Result<Plan> Planner::plan_replace(const WriteRequest& request, const Current& c
   Plan plan;
   plan.name = request.name;
   ORCH_TRY(check_identity(request, document));
-  const std::string revision = document.at("metadata.resourceVersion").as_string();
+  std::string revision = document.at("metadata.resourceVersion").as_string();
+  if (revision == "0") revision.clear();  // "Whatever stands there", as clients of old say it.
   const bool patching = request.verb == Verb::patch;
   if (revision.empty() && !patching && !resource.unconditional_update) {
     return must_be_specified(request);

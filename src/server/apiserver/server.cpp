@@ -95,7 +95,7 @@ struct ApiServer::Rooms {
         streams(*store, {credentials.ca.certificate, credentials.agents.certificate,
                          credentials.agents.private_key}),
         join(credentials.ca, options.join_token, options.facts, *options.clock),
-        authenticator(tokens, options.admin_token),
+        authenticator(tokens, credentials.admin_token),
         authorizer([this](std::string_view ns, std::string_view name) {
           const auto pod = store->get(store_key(api::resource::pods(), ns, name));
           return std::string(pod ? pod->tags.field("spec.nodeName").value_or("") : "");
@@ -133,8 +133,9 @@ ApiServer::~ApiServer() { stop(); }
 
 Result<std::unique_ptr<ApiServer>> ApiServer::start(Options options) {
   const Network network = ORCH_TRY(read_network(options));
-  Credentials credentials = ORCH_TRY(open_credentials(
-      options.data_dir + "/server/tls", serving_names(options, network), *options.clock));
+  Credentials credentials =
+      ORCH_TRY(open_credentials(options.data_dir + "/server/tls", serving_names(options, network),
+                                *options.clock, *options.random));
   auto store = ORCH_TRY(open_store(options));
   Tokens tokens = ORCH_TRY(make_tokens(credentials, *store, options));
   std::unique_ptr<ApiServer> server(new ApiServer(std::make_unique<Rooms>(
@@ -187,6 +188,8 @@ Result<crypto::Identity> ApiServer::issue_node_identity(
 std::string ApiServer::admin_kubeconfig(const std::string& url) const {
   return render_kubeconfig(rooms_->credentials, url);
 }
+
+const std::string& ApiServer::admin_token() const { return rooms_->credentials.admin_token; }
 
 // First the sources of work, then what works, the store last: what was accepted is finished.
 void ApiServer::stop() {

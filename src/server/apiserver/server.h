@@ -23,8 +23,7 @@ struct Options {
   std::vector<std::string> tls_sans;  // More names and addresses of the server.
   ClusterFacts facts;                 // Ranges and DNS of the cluster.
   uint16_t first_node_port = 30000, last_node_port = 32767;
-  std::string admin_token;  // A bearer token of system:masters; "" = none.
-  std::string join_token;   // Lets nodes join; "" = none may.
+  std::string join_token;  // Lets nodes join; "" = none may.
   int io_threads = 2;
   Clock* clock = &system_clock();
   Random* random = &system_random();
@@ -50,6 +49,9 @@ class ApiServer {
                                                const std::vector<std::string>& addresses) const;
   // A kubeconfig of the administrator, for `url`.
   std::string admin_kubeconfig(const std::string& url) const;
+
+  // A bearer token of system:masters, kept in server/tls/admin.token.
+  const std::string& admin_token() const;
 
   // Ends requests, watches and writes in good order. Idempotent.
   void stop();

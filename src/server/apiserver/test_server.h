@@ -28,7 +28,6 @@ struct Answer {
 
 class TestServer {
  public:
-  static constexpr const char* kAdminToken = "admin-token";
   static constexpr const char* kJoinToken = "join-token";
 
   TestServer() {
@@ -124,7 +123,6 @@ class TestServer {
     options.bind_address = "127.0.0.1";
     options.port = 0;
     options.advertise_address = "10.99.0.1";
-    options.admin_token = kAdminToken;
     options.join_token = kJoinToken;
     auto server = ApiServer::start(std::move(options));
     if (!server) FAIL(server.status().message);
