@@ -9,6 +9,7 @@ namespace orch::pods {
 namespace {
 
 constexpr const char* kTimer = "node/beat";
+constexpr int kTries = 5;  // Of a write that loses races.
 
 // Without the free-running numbers and times, to see whether anything worth a write has changed.
 bool same_but_for_heartbeats(const api::Value& a, const api::Value& b) {
@@ -137,7 +138,8 @@ Result<void> NodeReporter::write_status(const NodeInput& input, bool beat) {
   if (!beat && same_but_for_heartbeats(status, node_["status"])) return {};
   node_.set("status", std::move(status));
   auto updated = parts_.api.update(api::resource::nodes(), node_, "status");
-  if (!updated.ok() && updated.status().conflict()) {
+  // Others write to a new node too: its pod CIDR, taints, annotations.
+  for (int tries = 1; !updated.ok() && updated.status().conflict() && tries < kTries; ++tries) {
     node_ = ORCH_TRY(parts_.api.get(api::resource::nodes(), {"", input.node_name}));
     node_.set("status",
               node_status(input, machine, parts_.images.list(), node_["status"], now, true));

@@ -189,6 +189,9 @@ void PodWorker::pull_image(const ContainerSpec& container) {
       self->event("Warning", "Failed",
                   "Failed to pull image \"" + request.image + "\": " + why.message, name);
       self->event("Warning", "Failed", "Error: " + result.reason, name);
+      if (result.reason == "ErrImagePull") {
+        self->event("Normal", "BackOff", "Back-off pulling image \"" + request.image + "\"", name);
+      }
     }
     {
       const std::lock_guard lock(self->mutex_);
@@ -318,11 +321,6 @@ void PodWorker::start_container(const ContainerSpec& container) {
   }
   failures_.erase(name);
   failure_backoff_s_.erase(name);
-  if (history.backoff_s > 0 && history.current && !history.stale) {
-    event("Warning", "BackOff",
-          "Back-off restarting failed container " + name + " in pod " + pod_label(server_pod_),
-          name);
-  }
   history.backoff_s = history.stale ? 0 : next_backoff_s(history);
   history.stale = false;
   history.last = std::move(history.current);

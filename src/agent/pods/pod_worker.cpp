@@ -25,6 +25,15 @@ int64_t version_of(const api::Value& object) {
   return parse_int(object["metadata"]["resourceVersion"].as_string()).value_or(0);
 }
 
+// Whether the record and the volumes have to know of the new object: not for every status.
+bool differs_in_substance(const api::Value& before, const api::Value& after) {
+  for (const char* member :
+       {"labels", "annotations", "deletionTimestamp", "deletionGracePeriodSeconds"}) {
+    if (before["metadata"][member] != after["metadata"][member]) return true;
+  }
+  return before["spec"] != after["spec"] || before["status"]["phase"] != after["status"]["phase"];
+}
+
 std::string exit_reason(const runtime::Exit& exit) {
   if (exit.unknown) return "ContainerStatusUnknown";
   if (exit.oom_killed) return "OOMKilled";
@@ -123,10 +132,13 @@ void PodWorker::take_mail() {
   gone_ = gone_ || mail.gone;
   volumes_stale_ = volumes_stale_ || mail.volumes_stale;
   if (mail.pod && version_of(*mail.pod) >= version_of(server_pod_)) {
+    const bool matters = differs_in_substance(server_pod_, *mail.pod);
     server_pod_ = std::move(*mail.pod);
-    record_.pod = server_pod_;
-    record_dirty_ = true;
-    volumes_stale_ = true;  // Labels may stand in a downward API volume.
+    if (matters) {
+      record_.pod = server_pod_;
+      record_dirty_ = true;
+      volumes_stale_ = true;  // Labels may stand in a downward API volume.
+    }
   }
   for (auto& [container, state] : mail.images) {
     if (state.phase == ImageState::Phase::failed) {
@@ -226,6 +238,7 @@ Observed PodWorker::observe() {
       }
       if (exit != nullptr) {
         finish_record(&*history.current, *exit, *container.spec);
+        tell_back_off(container, history);
       } else {
         watch_probes(container, *history.current);
       }
@@ -280,6 +293,15 @@ void PodWorker::finish_record(ContainerRecord* record, const runtime::Exit& exit
   if (const auto unmounted = node_.images.unmount(record->id); !unmounted.ok()) {
     log::warning("pods", unmounted.status().message);
   }
+}
+
+void PodWorker::tell_back_off(const ContainerSpec& container, const ContainerHistory& history) {
+  if (gone_ || is_deleted(server_pod_) || restart_due(history) <= node_.clock.now()) return;
+  if (!should_restart(container.kind, restart_policy(server_pod_), *history.current)) return;
+  event("Warning", "BackOff",
+        "Back-off restarting failed container " + container.name() + " in pod " +
+            pod_label(server_pod_),
+        container.name());
 }
 
 // True when the world has changed so that there may be more to do at once.

@@ -75,6 +75,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void take_mail();
   Observed observe();
   void finish_record(ContainerRecord* record, const runtime::Exit& exit, const api::Value& spec);
+  void tell_back_off(const ContainerSpec& container, const ContainerHistory& history);
   bool act(const PodActions& actions);
   void save_record();
   void report_status(const Observed& observed);
