@@ -131,6 +131,10 @@ void PodWorker::take_mail() {
   Mailbox mail = std::exchange(mailbox_, {});
   gone_ = gone_ || mail.gone;
   volumes_stale_ = volumes_stale_ || mail.volumes_stale;
+  if (mail.volumes_stale) {  // What was missing may have come: try at once.
+    setup_retry_at_.reset();
+    for (auto& [container, failure] : failures_) failure.retry_at = WallTime{};
+  }
   if (mail.pod && version_of(*mail.pod) >= version_of(server_pod_)) {
     const bool matters = differs_in_substance(server_pod_, *mail.pod);
     server_pod_ = std::move(*mail.pod);

@@ -11,8 +11,8 @@
 #include <catch2/catch_session.hpp>
 #include <catch2/catch_test_macros.hpp>
 #include <chrono>
+#include <condition_variable>
 #include <filesystem>
-#include <thread>
 
 #include "agent/pods/container_log.h"
 #include "agent/runtime/shim.h"
@@ -95,6 +95,8 @@ struct Node {
     network::NodeConfig config;
     config.pod_cidr = *parse_cidr("10.99.0.0/24");
     config.service_cidr = *parse_cidr("10.98.0.0/16");
+    watch = cluster.subscribe(api::resource::pods(),
+                              [this](const client::Change&) { changed.notify_all(); });
     const auto up = network.set_up(config);
     INFO((up.ok() ? "" : up.status().message));
     REQUIRE(up.ok());
@@ -129,7 +131,11 @@ struct Node {
     start();
   }
 
-  static void nap() { std::this_thread::sleep_for(std::chrono::milliseconds(10)); }
+  // Until a pod changes, or a moment for what tells nobody.
+  void nap() {
+    std::unique_lock lock(mutex);
+    changed.wait_for(lock, std::chrono::milliseconds(10));
+  }
 
   void create(const std::string& name, const std::string& spec) {
     Value pod = Value::object({{"apiVersion", "v1"}, {"kind", "Pod"}});
@@ -170,10 +176,13 @@ struct Node {
   }
 
   std::string folder;
+  std::mutex mutex;
+  std::condition_variable changed;
   client::FakeCluster cluster{system_clock()};
   client::FakeEvents events;
   volumes::Volumes volumes{cluster, cluster, system_clock()};
   PodNetwork network;
+  std::unique_ptr<client::Cache::Subscription> watch;
   std::unique_ptr<FakeImages> images;
   std::unique_ptr<runtime::Runtime> runtime;
   std::unique_ptr<Timers> timers;
@@ -197,7 +206,8 @@ initContainers:
 - {name: first, image: busybox, command: [sh, -c, "echo made > /data/file"],
    volumeMounts: [{name: data, mountPath: /data}]}
 containers:
-- {name: main, image: busybox, command: [sh, -c, "cat /data/file; echo -n $NAME > /dev/termination-log"],
+- {name: main, image: busybox,
+   command: [sh, -c, "cat /data/file; echo -n $NAME > /dev/termination-log"],
    env: [{name: NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}],
    volumeMounts: [{name: data, mountPath: /data}]}
 )");
@@ -231,7 +241,7 @@ containers:
   node.until("web", [](const Value& status) { return status.is_null(); });
   CHECK(before["containerStatuses"][0]["restartCount"].as_int() == 0);
   CHECK(id.starts_with("orch://"));
-  for (int i = 0; i < 300 && !node.pods->list().empty(); ++i) Node::nap();
+  for (int i = 0; i < 300 && !node.pods->list().empty(); ++i) node.nap();
   CHECK(node.pods->list().empty());
   CHECK(node.runtime->list().empty());
   CHECK(fs::is_empty(node.folder + "/data/pods"));
@@ -296,7 +306,8 @@ containers:
   image: busybox
   command: [sh, -c, "echo x > /tmp/ready; sleep 1; echo x > /tmp/sick; sleep 1000"]
   readinessProbe: {exec: {command: [cat, /tmp/ready]}, periodSeconds: 1}
-  livenessProbe: {exec: {command: [test, "!", -e, /tmp/sick]}, periodSeconds: 1, failureThreshold: 1}
+  livenessProbe:
+    {exec: {command: [test, "!", -e, /tmp/sick]}, periodSeconds: 1, failureThreshold: 1}
 )");
   node.until("probed", is_ready);
   const Value status = node.until("probed", [](const Value& s) {
