@@ -10,9 +10,12 @@
 namespace orch::http {
 
 struct ClientOptions {
-  std::string url;          // "https://10.0.0.1:6443" or "http://127.0.0.1:5000"; path is ignored.
-  std::string ca;           // PEM; https verifies the peer against it (empty: system's roots).
-  std::string server_name;  // For SNI and verification; "" = the host of `url`.
+  std::string url;  // "https://10.0.0.1:6443" or "http://127.0.0.1:5000"; path is ignored.
+  std::string ca;   // PEM; https verifies the peer against it (empty: system's roots).
+  // Hex SHA-256 of a CA certificate's DER: instead of `ca`, https believes the CA certificate with
+  // this fingerprint that the peer itself presents. For a first contact. "" = none.
+  std::string ca_sha256;
+  std::string server_name;               // For SNI and verification; "" = the host of `url`.
   std::string certificate, private_key;  // PEM; client certificate, may be empty.
   bool insecure_skip_verify = false;     // For probes, which Kubernetes defines so.
   int connect_timeout_ms = 10'000;
@@ -37,7 +40,8 @@ class Client {
  public:
   static Result<std::unique_ptr<Client>> create(ClientOptions options);
   virtual ~Client() = default;
-  // Any status is a Response; a Status means that no answer came (refused, timeout, TLS).
+  // Any status is a Response; a Status means that no answer came: 502 when the peer's certificate
+  // is not to be believed, else 503 or 504 (refused, timeout, TLS).
   // A request on a kept connection that the server had closed is sent once more.
   virtual Result<Response> send(const Request& request) = 0;
   virtual Result<std::unique_ptr<ResponseStream>> open(const Request& request) = 0;

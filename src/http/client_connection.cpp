@@ -21,11 +21,21 @@ namespace {
 
 constexpr size_t max_response_header_bytes = 256 << 10;
 constexpr size_t read_chunk_bytes = 16 << 10;
+constexpr int keep_alive_idle_s = 15;
+constexpr int keep_alive_interval_s = 5;
+constexpr int keep_alive_probes = 3;
 constexpr int max_interim_responses = 8;  // 1xx before the real one.
 
 MonoTime deadline_in(int timeout_ms) {
   if (timeout_ms < 0) return MonoTime::max();
   return system_clock().monotonic() + std::chrono::milliseconds(timeout_ms);
+}
+
+Status not_believed(const char* why) {
+  Status status;
+  status.code = 502;
+  status.message = std::string("the server's certificate is not to be believed: ") + why;
+  return status;
 }
 
 struct FreeAddresses {
@@ -107,7 +117,11 @@ Result<UniqueFd> ClientConnection::try_address(const addrinfo& address, MonoTime
   if (!fd) return system_error("socket", errno);
   const int on = 1;
   ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  // A peer that vanished without a word is noticed within half a minute.
   ::setsockopt(fd.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  ::setsockopt(fd.get(), IPPROTO_TCP, TCP_KEEPIDLE, &keep_alive_idle_s, sizeof(int));
+  ::setsockopt(fd.get(), IPPROTO_TCP, TCP_KEEPINTVL, &keep_alive_interval_s, sizeof(int));
+  ::setsockopt(fd.get(), IPPROTO_TCP, TCP_KEEPCNT, &keep_alive_probes, sizeof(int));
   if (::connect(fd.get(), address.ai_addr, address.ai_addrlen) == 0) return fd;
   if (errno != EINPROGRESS) return service_unavailable(system_error("TCP", errno).message);
   ORCH_TRY(wait(fd.get(), POLLOUT, deadline));
@@ -123,8 +137,13 @@ Result<void> ClientConnection::shake_hands(MonoTime deadline) {
   for (;;) {
     const IoResult result = transport_->handshake();
     if (result.kind == Io::done) return {};
-    if (result.kind == Io::eof || result.kind == Io::failed)
+    if (result.kind == Io::eof || result.kind == Io::failed) {
+      const long verdict = SSL_get_verify_result(transport_->ssl());
+      const bool verified = (SSL_get_verify_mode(transport_->ssl()) & SSL_VERIFY_PEER) != 0;
+      if (verified && verdict != X509_V_OK)
+        return not_believed(X509_verify_cert_error_string(verdict));
       return service_unavailable("TLS handshake: " + transport_->error());
+    }
     ORCH_TRY(wait(transport_->fd(), result.kind == Io::want_read ? POLLIN : POLLOUT, deadline));
   }
 }

@@ -7,6 +7,8 @@
 
 #include <cstring>
 
+#include "base/strings.h"
+
 namespace orch::http {
 
 namespace {
@@ -111,6 +113,42 @@ bool is_address(const std::string& host) {
          ::inet_pton(AF_INET6, host.c_str(), &buffer) == 1;
 }
 
+// Verifies the peer's chain against that one of its own certificates which has the fingerprint
+// (`pin`, a std::string), and must be a CA's; names and times are checked as ever.
+int verify_pinned(X509_STORE_CTX* verification, void* pin) {
+  const auto& wanted = *static_cast<const std::string*>(pin);
+  STACK_OF(X509)* presented = X509_STORE_CTX_get0_untrusted(verification);
+  for (int i = 0; i < sk_X509_num(presented); ++i) {
+    X509* certificate = sk_X509_value(presented, i);
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+    if (X509_digest(certificate, EVP_sha256(), digest, &size) != 1) continue;
+    if (hex_encode({reinterpret_cast<const char*>(digest), size}) != wanted) continue;
+    if (X509_check_ca(certificate) == 0) continue;
+    STACK_OF(X509)* trusted = sk_X509_new_null();
+    ORCH_CHECK(trusted != nullptr && sk_X509_push(trusted, certificate) > 0);
+    X509_STORE_CTX_set0_trusted_stack(verification, trusted);
+    const int verdict = X509_verify_cert(verification);
+    sk_X509_free(trusted);  // The certificate in it is the peer's chain's.
+    return verdict;
+  }
+  X509_STORE_CTX_set_error(verification, X509_V_ERR_CERT_UNTRUSTED);
+  return 0;
+}
+
+// The context owns the pin, which its callback reads.
+SslContext trust_pinned(SslContext context, const std::string& sha256) {
+  struct Pinned {
+    SslContext context;
+    std::string sha256;
+  };
+  const auto pinned = std::make_shared<Pinned>(Pinned{std::move(context), to_lower(sha256)});
+  SSL_CTX* const raw = pinned->context.get();
+  SSL_CTX_set_verify(raw, SSL_VERIFY_PEER, nullptr);
+  SSL_CTX_set_cert_verify_callback(raw, verify_pinned, &pinned->sha256);
+  return SslContext(pinned, raw);
+}
+
 }  // namespace
 
 Result<SslContext> make_server_context(const TlsServerConfig& config) {
@@ -134,6 +172,7 @@ Result<SslContext> make_client_context(const ClientOptions& options) {
   if (!options.certificate.empty())
     ORCH_TRY(use_certificate(context.get(), options.certificate, options.private_key));
   if (options.insecure_skip_verify) return context;
+  if (!options.ca_sha256.empty()) return trust_pinned(std::move(context), options.ca_sha256);
   if (options.ca.empty()) {
     if (SSL_CTX_set_default_verify_paths(context.get()) != 1) return tls_error("system's roots");
   } else {

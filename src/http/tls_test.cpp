@@ -162,3 +162,34 @@ TEST_CASE("endpoints come from URLs") {
   for (const char* bad : {"", "ftp://x", "https://", "http://x:0", "http://x:99999", "http://[::1"})
     CHECK_FALSE(parse_endpoint(bad).ok());
 }
+
+TEST_CASE("a pinned CA is believed when the server presents it") {
+  ServerOptions presenting = server_options();
+  presenting.tls.certificate_chain += pki().ca.certificate;
+  const auto server = serve(tell_peer, presenting);
+  ClientOptions options = client_options(server->port());
+  options.ca.clear();
+  const auto answer = [&] { return Client::create(options).value()->send({}); };
+
+  options.ca_sha256 = crypto::certificate_info(pki().ca.certificate)->sha256;
+  CHECK(answer().ok());
+  options.server_name = "elsewhere.example";  // The right CA makes no other name right.
+  CHECK(answer().status().code == 502);
+  options.server_name.clear();
+  options.ca_sha256 = crypto::certificate_info(other_ca().certificate)->sha256;
+  CHECK(answer().status().code == 502);
+  // A fingerprint of what is no CA proves nothing, though the server holds its key.
+  options.ca_sha256 = crypto::certificate_info(pki().server.certificate)->sha256;
+  CHECK(answer().status().code == 502);
+}
+
+TEST_CASE("a pinned CA that has not signed the server's certificate proves nothing") {
+  const auto ca = other_ca();
+  ServerOptions impostor = server_options();
+  impostor.tls.certificate_chain += ca.certificate;  // Public: anybody can present it.
+  const auto server = serve(tell_peer, impostor);
+  ClientOptions options = client_options(server->port());
+  options.ca.clear();
+  options.ca_sha256 = crypto::certificate_info(ca.certificate)->sha256;
+  CHECK(Client::create(options).value()->send({}).status().code == 502);
+}
