@@ -42,6 +42,8 @@ TEST_CASE("a node may do what its agent needs, on what is its own") {
       {"create", "", "serviceaccounts", "token", "x", "s", true},
       {"update", "", "secrets", "", "x", "s", false},
       {"list", "apps", "deployments", "", "", "", false},
+      {"get", "", "serviceaccounts", "", "x", "s", false},
+      {"create", "authentication.k8s.io", "tokenreviews", "", "", "", false},
   };
   for (const Row& row : rows) {
     INFO(row.verb << " " << row.resource << "/" << row.subresource << " " << row.name);

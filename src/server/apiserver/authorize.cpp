@@ -17,9 +17,8 @@ bool is_write(std::string_view verb) {
 bool node_reads(const Action& action) {
   if (!action.subresource.empty()) return false;
   if (action.group.empty()) {
-    constexpr std::array<std::string_view, 8> kCore = {"pods",       "services",       "endpoints",
-                                                       "nodes",      "configmaps",     "secrets",
-                                                       "namespaces", "serviceaccounts"};
+    constexpr std::array<std::string_view, 5> kCore = {"pods", "services", "nodes", "configmaps",
+                                                       "secrets"};
     for (const std::string_view resource : kCore) {
       if (action.resource == resource) return true;
     }
@@ -33,12 +32,6 @@ bool is_review(const Action& action) {
   if (action.group == "authentication.k8s.io") return action.resource == "selfsubjectreviews";
   return action.group == "authorization.k8s.io" && (action.resource == "selfsubjectaccessreviews" ||
                                                     action.resource == "selfsubjectrulesreviews");
-}
-
-bool is_delegated_review(const Action& action) {
-  if (action.verb != "create") return false;
-  return (action.group == "authentication.k8s.io" && action.resource == "tokenreviews") ||
-         (action.group == "authorization.k8s.io" && action.resource == "subjectaccessreviews");
 }
 
 bool is_discovery(const Action& action) {
@@ -85,7 +78,6 @@ bool Authorizer::allowed(const User& user, const Action& action) const {
 bool Authorizer::node_allowed(std::string_view node, const Action& action) const {
   if (action.resource.empty()) return false;
   if (is_read(action.verb) && node_reads(action)) return true;
-  if (is_delegated_review(action)) return true;
   const bool core = action.group.empty();
   const bool own_name = action.name == node || action.verb == "create";
   if (core && action.resource == "nodes") {

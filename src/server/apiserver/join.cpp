@@ -77,7 +77,8 @@ Result<http::Response> Join::serve(const http::Request& http) const {
                           {"clusterCidr", facts_.cluster_cidr},
                           {"serviceCidr", facts_.service_cidr},
                           {"clusterDns", facts_.cluster_dns},
-                          {"clusterDomain", facts_.cluster_domain}}));
+                          {"clusterDomain", facts_.cluster_domain},
+                          {"nodePorts", facts_.node_ports}}));
 }
 
 }  // namespace orch::apiserver

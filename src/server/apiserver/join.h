@@ -5,7 +5,7 @@
 //
 //   {"nodeName": "a", "clientCsr": "<PEM>", "servingCsr": "<PEM>", "addresses": ["10.0.0.7"]}
 //   → {"clientCertificate", "servingCertificate", "ca", "clusterCidr", "serviceCidr",
-//      "clusterDns", "clusterDomain"}
+//      "clusterDns", "clusterDomain", "nodePorts"}
 #pragma once
 
 #include <string>
@@ -24,6 +24,7 @@ struct ClusterFacts {
   std::string service_cidr = "10.43.0.0/16";
   std::string cluster_dns = "10.43.0.10";
   std::string cluster_domain = "cluster.local";
+  std::string node_ports = "30000-32767";
 };
 
 // The certificate that a node serves its endpoint with.

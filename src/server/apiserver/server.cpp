@@ -145,8 +145,9 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(Options options) {
   http::ServerOptions http;
   http.bind_address = rooms.options.bind_address;
   http.port = rooms.options.port;
-  http.tls = {rooms.credentials.serving.certificate, rooms.credentials.serving.private_key,
-              rooms.credentials.ca.certificate};
+  // The CA goes along: a node that joins knows no more of it than its fingerprint.
+  http.tls = {rooms.credentials.serving.certificate + rooms.credentials.ca.certificate,
+              rooms.credentials.serving.private_key, rooms.credentials.ca.certificate};
   http.threads = rooms.options.io_threads;
   rooms.http = ORCH_TRY(http::Server::start(
       std::move(http), [&rooms](const std::shared_ptr<http::Exchange>& exchange) {
