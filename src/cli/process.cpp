@@ -19,8 +19,6 @@ namespace orch::cli {
 
 namespace {
 
-constexpr size_t kMaxTokenBytes = 1024;
-
 sigset_t ending_signals() {
   sigset_t set;
   sigemptyset(&set);
@@ -65,6 +63,12 @@ void wait_for_end() {
   const sigset_t set = ending_signals();
   int signal = 0;
   ::sigwait(&set, &signal);
+}
+
+bool wait_for_end(int timeout_ms) {
+  const sigset_t set = ending_signals();
+  const timespec wait{timeout_ms / 1000, (timeout_ms % 1000) * 1'000'000L};
+  return ::sigtimedwait(&set, nullptr, &wait) > 0;
 }
 
 Result<std::string> node_name(const NodeOptions& options) {

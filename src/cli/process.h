@@ -20,11 +20,14 @@ void notify_ready();
 
 // Blocks until SIGTERM or SIGINT.
 void wait_for_end();
+// The same for a while; false when none came.
+bool wait_for_end(int timeout_ms);
 
 // The flag, or the host's name in lower case.
 Result<std::string> node_name(const NodeOptions& options);
 // The flag, or the address of the default route.
 Result<Ipv4> node_ip(const NodeOptions& options);
+inline constexpr size_t kMaxTokenBytes = 1024;
 // --token, or the content of --token-file; "" when neither is given.
 Result<std::string> given_token(const NodeOptions& options);
 // "a=b" → {"a", "b"}.

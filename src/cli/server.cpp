@@ -9,6 +9,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "cli/join_token.h"
 #include "cli/process.h"
 #include "cli/verbs.h"
 #include "server/controllers/controllers.h"
@@ -25,7 +26,7 @@ struct ServerSetup {
   Cidr cluster_cidr, service_cidr;
   Ipv4 cluster_dns;
   PortRange node_ports;
-  std::string join_token;
+  std::string join_secret;
   mode_t kubeconfig_mode = 0600;
 };
 
@@ -37,20 +38,25 @@ Result<mode_t> parse_mode(const std::string& text) {
   return static_cast<mode_t>(mode);
 }
 
-// The token that was given, or one that is made at the first start; it is kept in a file that an
-// administrator copies to new nodes.
-Result<std::string> settle_token(const NodeOptions& options, Random& random) {
-  const std::string path = options.data_dir + "/server/token";
-  std::string token = ORCH_TRY(given_token(options));
-  if (token.empty()) {
-    if (const auto kept = read_file(path, 1024)) return std::string(trim(*kept));
-    std::byte secret[32];
-    random.fill(secret);
-    token = hex_encode({reinterpret_cast<const char*>(secret), sizeof secret});
-  }
-  ORCH_TRY(make_dirs(options.data_dir + "/server", 0700));
-  ORCH_TRY(write_file_atomic(path, token + "\n", 0600));
-  return token;
+std::string token_path(const NodeOptions& options) { return options.data_dir + "/server/token"; }
+
+// The secret of the token that was given, or of the one that is kept, or a new one.
+Result<std::string> settle_secret(const NodeOptions& options, Random& random) {
+  std::string text = ORCH_TRY(given_token(options));
+  if (text.empty() && file_exists(token_path(options)))
+    text = ORCH_TRY(read_file(token_path(options), kMaxTokenBytes));
+  if (!text.empty()) return ORCH_TRY(parse_join_token(text)).secret;
+  std::byte secret[32];
+  random.fill(secret);
+  return hex_encode({reinterpret_cast<const char*>(secret), sizeof secret});
+}
+
+// The whole token, in a file that an administrator copies to new nodes.
+Result<void> write_token(const ServerOptions& options, const std::string& secret,
+                         const std::string& ca) {
+  const std::string hash = ORCH_TRY(crypto::certificate_info(ca)).sha256;
+  return write_file_atomic(token_path(options.node), render_join_token({hash, secret}) + "\n",
+                           0600);
 }
 
 Result<ServerSetup> check_options(const ServerOptions& options) {
@@ -69,7 +75,7 @@ Result<ServerSetup> check_options(const ServerOptions& options) {
   setup.cluster_dns = *dns;
   setup.node_ports = ORCH_TRY(parse_port_range(options.service_node_port_range));
   setup.kubeconfig_mode = ORCH_TRY(parse_mode(options.write_kubeconfig_mode));
-  setup.join_token = ORCH_TRY(settle_token(options.node, system_random()));
+  setup.join_secret = ORCH_TRY(settle_secret(options.node, system_random()));
   return setup;
 }
 
@@ -88,9 +94,10 @@ Result<std::unique_ptr<apiserver::ApiServer>> start_api_server(const ServerOptio
   api.facts.service_cidr = setup.service_cidr.text();
   api.facts.cluster_dns = setup.cluster_dns.text();
   api.facts.cluster_domain = options.cluster_domain;
+  api.facts.node_ports = options.service_node_port_range;
   api.first_node_port = setup.node_ports.first;
   api.last_node_port = setup.node_ports.last;
-  api.join_token = setup.join_token;
+  api.join_token = setup.join_secret;
   return apiserver::ApiServer::start(std::move(api));
 }
 
@@ -128,7 +135,8 @@ Result<void> serve(const ServerOptions& options) {
   const auto controllers_api = server->api("system:kube-controller-manager");
   const auto scheduler_api = server->api("system:kube-scheduler");
   const auto agent_api = server->api("system:node:" + setup.node_name);
-  // The administrator can reach the server from here on.
+  // Nodes can join and the administrator can reach the server from here on.
+  ORCH_TRY(write_token(options, setup.join_secret, server->ca_certificate()));
   ORCH_TRY(write_kubeconfig(options, setup, *server));
 
   controllers::ControllerOptions controller_options;

@@ -1,0 +1,150 @@
+#include "cli/membership.h"
+
+#include <algorithm>
+
+#include "api/json.h"
+#include "base/files.h"
+#include "base/strings.h"
+#include "client/connection.h"
+#include "http/client.h"
+
+namespace orch::cli {
+
+namespace {
+
+using api::Value;
+
+constexpr size_t kMaxFileBytes = 256 << 10;
+constexpr size_t kMaxAnswerBytes = 256 << 10;
+constexpr int kTimeoutMs = 10'000;
+constexpr const char* kJoinPath = "/orch/v1/join";
+
+// The fields as they stand in the file; all are texts.
+struct Field {
+  const char* name;
+  std::string* value;
+};
+std::vector<Field> fields_of(Membership& m) {
+  return {{"nodeName", &m.node_name},
+          {"nodeIP", &m.node_ip},
+          {"clientCertificate", &m.client.certificate},
+          {"clientKey", &m.client.private_key},
+          {"servingCertificate", &m.serving.certificate},
+          {"servingKey", &m.serving.private_key},
+          {"ca", &m.ca},
+          {"clusterCidr", &m.cluster_cidr},
+          {"serviceCidr", &m.service_cidr},
+          {"clusterDns", &m.cluster_dns},
+          {"clusterDomain", &m.cluster_domain},
+          {"nodePorts", &m.node_ports}};
+}
+
+// Takes those of the fields that an object names.
+void take_fields(const Value& object, Membership* membership) {
+  for (const Field& field : fields_of(*membership)) {
+    const std::string& text = object[field.name].as_string();
+    if (!text.empty()) *field.value = text;
+  }
+}
+
+Result<void> check_whole(Membership& membership) {
+  for (const Field& field : fields_of(membership))
+    if (field.value->empty()) return bad_request(std::string(field.name) + " is missing");
+  for (const crypto::Identity* identity : {&membership.client, &membership.serving})
+    if (!crypto::key_matches(identity->certificate, identity->private_key))
+      return bad_request("a certificate does not belong to its key");
+  return {};
+}
+
+Result<std::string> request_body(const JoinWish& wish, const Membership& membership) {
+  const Value body =
+      Value::object({{"nodeName", wish.node_name},
+                     {"clientCsr", ORCH_TRY(crypto::make_csr({}, membership.client.private_key))},
+                     {"servingCsr", ORCH_TRY(crypto::make_csr({}, membership.serving.private_key))},
+                     {"addresses", Value::array({wish.node_ip})}});
+  return api::to_json(body);
+}
+
+Result<Value> send_wish(const JoinWish& wish, std::string body) {
+  http::ClientOptions options;
+  options.url = wish.server;
+  options.ca_sha256 = wish.token.ca_sha256;
+  options.connect_timeout_ms = kTimeoutMs;
+  options.response_timeout_ms = kTimeoutMs;
+  options.max_body_bytes = kMaxAnswerBytes;
+  options.keep_alive = false;
+  const auto client = ORCH_TRY(http::Client::create(std::move(options)));
+  http::Request request;
+  request.method = "POST";
+  request.target = kJoinPath;
+  request.headers.set("Authorization", "Bearer " + wish.token.secret);
+  request.headers.set("Content-Type", "application/json");
+  request.body = std::move(body);
+  const http::Response response = ORCH_TRY(client->send(request));
+  const std::string text = response.body.flatten();
+  if (response.status != 200) return client::parse_status(response.status, text);
+  return api::parse_json(text);
+}
+
+}  // namespace
+
+bool Membership::operator==(const Membership& other) const {
+  Membership left = *this, right = other;
+  const auto mine = fields_of(left), others = fields_of(right);
+  return std::equal(mine.begin(), mine.end(), others.begin(),
+                    [](const Field& a, const Field& b) { return *a.value == *b.value; });
+}
+
+Result<Membership> join_cluster(const JoinWish& wish) {
+  Membership membership;
+  membership.node_name = wish.node_name;
+  membership.node_ip = wish.node_ip;
+  membership.client.private_key = ORCH_TRY(crypto::generate_key()).private_key;
+  membership.serving.private_key = ORCH_TRY(crypto::generate_key()).private_key;
+  const Value answer = ORCH_TRY(send_wish(wish, ORCH_TRY(request_body(wish, membership))));
+  take_fields(answer, &membership);
+  if (auto whole = check_whole(membership); !whole)
+    return std::move(whole).status().in("the server's answer");
+  if (ORCH_TRY(crypto::certificate_info(membership.ca)).sha256 != wish.token.ca_sha256)
+    return bad_request("the server's answer: its CA is not the token's");
+  return membership;
+}
+
+Standing judge(const Membership& membership, const std::string& node_name,
+               const std::string& node_ip, const std::string& ca_sha256, WallTime now) {
+  if (membership.node_name != node_name || membership.node_ip != node_ip) return Standing::useless;
+  const auto ca = crypto::certificate_info(membership.ca);
+  if (!ca || (!ca_sha256.empty() && ca->sha256 != ca_sha256)) return Standing::useless;
+  Standing standing = Standing::good;
+  for (const crypto::Identity* identity : {&membership.client, &membership.serving}) {
+    const auto info = crypto::certificate_info(identity->certificate);
+    if (!info || info->not_after <= now) return Standing::useless;
+    if (info->not_after - now < (info->not_after - info->not_before) / 3)
+      standing = Standing::ageing;
+  }
+  return standing;
+}
+
+Result<std::optional<Membership>> read_membership(const std::string& path) {
+  if (!file_exists(path)) return std::optional<Membership>();
+  const auto read = [&]() -> Result<Membership> {
+    const std::string text = ORCH_TRY(read_file(path, kMaxFileBytes));
+    Membership membership;
+    take_fields(ORCH_TRY(api::parse_json(text)), &membership);
+    ORCH_TRY(check_whole(membership));
+    return membership;
+  };
+  auto membership = read();
+  if (!membership) return std::move(membership).status().in(path);
+  return std::optional<Membership>(std::move(*membership));
+}
+
+Result<void> write_membership(const std::string& path, const Membership& membership) {
+  ORCH_TRY(make_dirs(path.substr(0, path.rfind('/')), 0700));
+  Membership copy = membership;
+  Value object = Value::object({});
+  for (const Field& field : fields_of(copy)) object.set(field.name, *field.value);
+  return write_file_atomic(path, api::to_json(object) + "\n", 0600);
+}
+
+}  // namespace orch::cli
