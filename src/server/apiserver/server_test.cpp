@@ -223,6 +223,36 @@ TEST_CASE("names are generated when asked for") {
   CHECK(made.at("metadata.name").starts_with("gen-"));
 }
 
+TEST_CASE("YAML is taken, large answers are compressed") {
+  TestServer server;
+  const std::string yaml = "kind: ConfigMap\nmetadata:\n  name: y\ndata:\n  a: |\n    two\n";
+  const auto made = server.call("POST", kConfigMaps, yaml, "application/yaml");
+  REQUIRE(made.code == 201);
+  CHECK(made.at("data.a") == "two\n");
+
+  const std::string large(300'000, 'x');
+  REQUIRE(
+      server.post(kConfigMaps, R"({"metadata":{"name":"l"},"data":{"a":")" + large + "\"}}").code ==
+      201);
+  http::Request request;
+  request.target = std::string(kConfigMaps) + "/l";
+  request.headers.set("Accept-Encoding", "gzip");
+  request.headers.set("Authorization", "Bearer " + server.server().admin_token());
+  auto client = http::Client::create(server.client_options());
+  REQUIRE(client.ok());
+  const Answer answer = server.send(**client, request);
+  CHECK(answer.headers.get("Content-Encoding") == "gzip");
+  CHECK(answer.text.starts_with("\x1f\x8b"));
+  CHECK(answer.text.size() < large.size() / 10);
+}
+
+TEST_CASE("what is too large is refused by name") {
+  TestServer server;
+  const std::string large(4u << 20, 'x');
+  const auto answer = server.post(kConfigMaps, "{\"a\":\"" + large + "\"}");
+  CHECK(answer.code == 413);
+}
+
 TEST_CASE("discovery, version and health answer") {
   TestServer server;
   CHECK(server.get("/version").at("gitVersion").starts_with("v1.32."));
