@@ -71,6 +71,12 @@ alias: *a
   CHECK((*value)["alias"] == (*value)["anchor"]);
 }
 
+TEST_CASE("no bytes at all are an empty YAML document") {
+  const auto value = parse_yaml(std::string_view());
+  REQUIRE(value);
+  CHECK(value->is_null());
+}
+
 TEST_CASE("YAML that is malformed or hostile is refused") {
   for (const char* bad : {"a: b: c", "- a\nb: c", "a: *nowhere", "---\na: 1\n---\nb: 2\n",
                           "\"\xff\"", "? [1]\n: 2", "a: 'x"})

@@ -83,8 +83,10 @@ class Reader {
   Reader(std::string_view text, std::vector<std::string>* duplicates) : duplicates_(duplicates) {
     parser_.reset(new yaml_parser_t{});
     ORCH_CHECK(::yaml_parser_initialize(parser_.get()) == 1);
-    ::yaml_parser_set_input_string(
-        parser_.get(), reinterpret_cast<const unsigned char*>(text.data()), text.size());
+    // libyaml asserts that there is an address, even of no bytes.
+    const char* bytes = text.empty() ? "" : text.data();
+    ::yaml_parser_set_input_string(parser_.get(), reinterpret_cast<const unsigned char*>(bytes),
+                                   text.size());
   }
 
   Result<Value> document() {
