@@ -73,11 +73,11 @@ TEST_CASE("strategic patches merge lists by their key") {
   const char* pod =
       R"({"spec":{"containers":[{"name":"a","image":"x","env":[{"name":"E","value":"1"}]},
                                               {"name":"b","image":"y"}]}})";
-  CHECK(
-      strategic(pod, R"({"spec":{"containers":[{"name":"a","image":"z"}]}})")
-          .at("spec.containers") ==
-      json(
-          R"([{"name":"a","image":"z","env":[{"name":"E","value":"1"}]},{"name":"b","image":"y"}])"));
+  CHECK(strategic(pod, R"({"spec":{"containers":[{"name":"a","image":"z"}]}})")
+            .at("spec.containers") ==
+        json(
+            R"([{"name":"a","image":"z","env":[{"name":"E","value":"1"}]},
+              {"name":"b","image":"y"}])"));
   CHECK(strategic(pod, R"({"spec":{"containers":[{"name":"c","image":"n"}]}})")
             .at("spec.containers")
             .size() == 3);

@@ -122,10 +122,10 @@ TEST_CASE("discovery lists what the schema has") {
   CHECK(exec);
   CHECK(render_api_resource_list(schema, "no.such", "v1").empty());
   CHECK(render_api_group(schema, "no.such").empty());
-  CHECK(
-      render_api_group(schema, "apps") ==
-      R"({"kind":"APIGroup","apiVersion":"v1","name":"apps","versions":[{"groupVersion":)"
-      R"("apps/v1","version":"v1"}],"preferredVersion":{"groupVersion":"apps/v1","version":"v1"}})");
+  CHECK(render_api_group(schema, "apps") ==
+        R"({"kind":"APIGroup","apiVersion":"v1","name":"apps","versions":[{"groupVersion":)"
+        R"("apps/v1","version":"v1"}],"preferredVersion":{"groupVersion":"apps/v1",)"
+        R"("version":"v1"}})");
   const Value groups = json(render_api_group_list(schema));
   CHECK(groups["groups"].items().front()["name"].as_string() == "apps");
   const Value list = json(render_group_discovery_list(schema, true, "v2"));

@@ -50,7 +50,8 @@ TEST_CASE("the status of a pod is what its containers say") {
                                      {"name":"j","state":{"running":{}}}]}})",
        "Init:1/2"},
       {R"({"spec":{"initContainers":[{"name":"i"}]},"status":{"phase":"Pending",
-            "initContainerStatuses":[{"name":"i","state":{"terminated":{"exitCode":1,"reason":"Error"}}}]}})",
+            "initContainerStatuses":[{"name":"i",
+            "state":{"terminated":{"exitCode":1,"reason":"Error"}}}]}})",
        "Init:Error"},
       {R"({"metadata":{"deletionTimestamp":"2026-01-01T00:00:00Z"},"status":{"phase":"Running"}})",
        "Terminating"},
@@ -68,11 +69,10 @@ TEST_CASE("cells of nodes and services") {
   CHECK(cell("node_status", R"({"spec":{"unschedulable":true},"status":{"conditions":[
              {"type":"Ready","status":"True"}]}})")
             .as_string() == "Ready,SchedulingDisabled");
-  CHECK(
-      cell(
-          "node_roles",
-          R"({"metadata":{"labels":{"node-role.kubernetes.io/b":"","node-role.kubernetes.io/a":""}}})")
-          .as_string() == "a,b");
+  CHECK(cell("node_roles",
+             R"({"metadata":{"labels":{"node-role.kubernetes.io/b":"",
+                     "node-role.kubernetes.io/a":""}}})")
+            .as_string() == "a,b");
   CHECK(cell("service_ports", R"({"spec":{"ports":[{"port":80,"nodePort":30080,"protocol":"TCP"},
              {"port":53,"protocol":"UDP"}]}})")
             .as_string() == "80:30080/TCP,53/UDP");
