@@ -296,6 +296,9 @@ Result<Value> parse_json(std::string_view text, const ParseOptions& options) {
   if (parsed.IsError())
     return bad_request(std::string("invalid JSON at byte ") + std::to_string(parsed.Offset()) +
                        ": " + rapidjson::GetParseError_En(parsed.Code()));
+  // To RapidJSON a NUL is the end of the text.
+  if (input.Tell() != text.size())
+    return bad_request("invalid JSON at byte " + std::to_string(input.Tell()) + ": a NUL");
   return builder.take();
 }
 

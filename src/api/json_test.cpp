@@ -26,6 +26,12 @@ TEST_CASE("JSON that is malformed, too deep or too large is refused") {
   CHECK(parse_json("[1,2,3]", {5, nullptr}).status().code == 413);
 }
 
+TEST_CASE("JSON does not end at a NUL") {
+  CHECK_FALSE(parse_json(std::string_view("{}\0{\"a\":1}", 10)));
+  CHECK_FALSE(parse_json(std::string_view("12\0", 3)));
+  CHECK(parse_json("{} \n"));
+}
+
 TEST_CASE("members that stand twice are told by their path") {
   std::vector<std::string> twice;
   const auto value = parse_json(R"({"a":{"b":1,"b":2},"c":[{"d":1,"d":2}]})", {1000, &twice});
