@@ -89,6 +89,15 @@ TEST_CASE("strategic patches merge lists by their key") {
                                     json(R"({"spec":{"containers":[{"image":"no name"}]}})")));
 }
 
+TEST_CASE("a strategic patch makes an object of what is none") {
+  CHECK(strategic("5", R"({"spec":{"nodeName":"n"}})").at("spec.nodeName").as_string() == "n");
+  CHECK(strategic(R"({"spec":{"containers":[null]}})",
+                  R"({"spec":{"containers":[{"name":null,"image":"i"}]}})")
+            .at("spec.containers")
+            .items()[0]
+            .is_object());
+}
+
 TEST_CASE("strategic patches order lists, delete from sets, retain keys, replace maps") {
   const char* pod =
       R"({"metadata":{"finalizers":["a","b"],"labels":{"x":"1","y":"2"}},

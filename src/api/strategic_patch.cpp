@@ -209,6 +209,7 @@ Result<void> merge_object(const Type* type, Value* document, const Value& patch)
   }
   if (!directive.empty() && directive != "merge")
     return bad_request("unknown $patch directive \"" + directive + "\"");
+  if (!document->is_object()) *document = Value(Value::Object{});
   retain_keys(document, patch);
   for (const Value::Member& member : patch.members()) {
     if (is_directive(member.name)) continue;
