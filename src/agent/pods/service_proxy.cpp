@@ -35,6 +35,10 @@ void ServiceProxy::start() {
         }
         touch(kGatherMs);
       }));
+  {
+    const std::lock_guard lock(mutex_);
+    started_ = true;
+  }
   touch(0);
 }
 
@@ -65,7 +69,8 @@ void ServiceProxy::touch(int delay_ms) {
 void ServiceProxy::write() {
   {
     const std::lock_guard lock(mutex_);
-    if (stopped_) return;
+    // Before all is subscribed, the cache is in step with nothing and lists nothing.
+    if (!started_ || stopped_) return;
   }
   // Half of the services would tear down the rules of the other half.
   if (!synced_ && !parts_.cache.wait_synced(kSyncWaitMs)) return touch(0);

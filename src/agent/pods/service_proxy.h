@@ -49,7 +49,7 @@ class ServiceProxy {
   Parts parts_;
   std::mutex mutex_;
   std::optional<netfilter::NodeNet> net_;
-  bool stopped_ = false;
+  bool started_ = false, stopped_ = false;
   // The writing job's own.
   bool synced_ = false;
   std::optional<netfilter::ServiceTable> written_;
