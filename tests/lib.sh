@@ -29,6 +29,8 @@ need() {
 
 # Runs a command where the cluster's network is. (ip netns exec would hide /sys/fs/cgroup.)
 inside() { nsenter --net=/run/netns/"$netns" -- "$@"; }
+# The same instead of the shell, for what goes into the background: $! is then the command's own.
+become_inside() { exec nsenter --net=/run/netns/"$netns" -- "$@"; }
 k() { inside kubectl "$@"; }
 
 make_netns() {
@@ -44,7 +46,7 @@ make_netns() {
 # Starts `orch server` with the given further flags and waits until it says that it is ready.
 start_server() {
   : >"$work/server.log"
-  inside "$ORCH" server --config "$work/config.yaml" --data-dir "$work/data" \
+  become_inside "$ORCH" server --config "$work/config.yaml" --data-dir "$work/data" \
     --run-dir "$work/run" --write-kubeconfig "$KUBECONFIG" --node-ip $node_ip --node-name node-1 \
     "$@" >>"$work/server.log" 2>&1 &
   server_pid=$!
@@ -94,10 +96,13 @@ stop_server() {
 clean_up() {
   local code=$?
   set +e
+  trap '' PIPE # Nobody may listen any more.
   if [ "$code" != 0 ] && [ "$code" != 77 ] && [ -s "$work/server.log" ]; then
     echo "---- the last of server.log"
     tail -n 40 "$work/server.log"
   fi
+  # What a suite has added; it may define this.
+  if declare -F clean_up_more >/dev/null; then clean_up_more "$code"; fi
   stop_server
   if [ -e /run/netns/"$netns" ]; then
     inside "$ORCH" reset --data-dir "$work/data" --run-dir "$work/run" >/dev/null
