@@ -43,7 +43,7 @@ for part in Certificate Key; do
     sed 's/\\n/\n/g' >"$work/node-2.$part"
 done
 as_node() {
-  on_2 kubectl --kubeconfig /dev/null --server https://$node_ip:6443 \
+  on_2 kubectl --kubeconfig /dev/null --server "https://$node_ip:6443" \
     --certificate-authority "$work/data/server/tls/ca.crt" \
     --client-certificate "$work/node-2.Certificate" --client-key "$work/node-2.Key" "$@"
 }

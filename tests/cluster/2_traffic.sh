@@ -71,3 +71,7 @@ done
 has "$(k -n "$ns" logs web-2)" "web-2 serves"
 same "$(k -n "$ns" exec web-2 -- hostname)" web-2
 same "$(echo hello | k -n "$ns" exec -i web-2 -- cat)" hello
+
+# What the agent writes and asks for as itself: events, and tokens for its pods.
+has "$(k -n "$ns" get events --field-selector involvedObject.name=web-2)" Started
+k -n "$ns" exec web-2 -- test -s /var/run/secrets/kubernetes.io/serviceaccount/token
