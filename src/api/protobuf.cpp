@@ -1,10 +1,12 @@
+// Reading. One walk over the bytes, beside the type; nothing in them is trusted.
 #include "api/protobuf.h"
 
+#include <algorithm>
 #include <bit>
-#include <cstring>
-#include <optional>
-#include <string>
+#include <utility>
 
+#include "api/duration.h"
+#include "api/protobuf_wire.h"
 #include "base/clock.h"
 #include "base/strings.h"
 
@@ -12,277 +14,299 @@ namespace orch::api {
 namespace {
 
 constexpr std::string_view kMagic("k8s\0", 4);
+constexpr int64_t kNanosPerSecond = 1'000'000'000;
 
-enum class Wire : int { varint = 0, fixed64 = 1, bytes = 2, fixed32 = 5 };
-
-// One field of a message.
-struct Item {
-  int number = 0;
-  Wire wire = Wire::varint;
-  uint64_t scalar = 0;    // varint and fixed.
-  std::string_view text;  // bytes.
-};
-
-Status malformed() { return bad_request("the body is no well-formed protobuf message"); }
-
-class Reader {
- public:
-  explicit Reader(std::string_view bytes) : bytes_(bytes) {}
-
-  bool at_end() const { return bytes_.empty(); }
-
-  Result<Item> next() {
-    Item item;
-    const uint64_t tag = ORCH_TRY(varint());
-    item.number = static_cast<int>(tag >> 3);
-    item.wire = static_cast<Wire>(tag & 7);
-    switch (item.wire) {
-      case Wire::varint:
-        item.scalar = ORCH_TRY(varint());
-        return item;
-      case Wire::fixed64:
-        item.scalar = ORCH_TRY(fixed(8));
-        return item;
-      case Wire::fixed32:
-        item.scalar = ORCH_TRY(fixed(4));
-        return item;
-      case Wire::bytes: {
-        const uint64_t size = ORCH_TRY(varint());
-        if (size > bytes_.size()) return malformed();
-        item.text = bytes_.substr(0, size);
-        bytes_.remove_prefix(size);
-        return item;
-      }
-    }
-    return malformed();
-  }
-
-  Result<uint64_t> varint() {
-    uint64_t value = 0;
-    for (int shift = 0; shift < 64; shift += 7) {
-      if (bytes_.empty()) return malformed();
-      const auto byte = static_cast<unsigned char>(bytes_.front());
-      bytes_.remove_prefix(1);
-      value |= uint64_t{byte & 0x7fu} << shift;
-      if (!(byte & 0x80)) return value;
-    }
-    return malformed();
-  }
-
-  Result<uint64_t> fixed(size_t size) {
-    if (bytes_.size() < size) return malformed();
-    uint64_t value = 0;
-    for (size_t i = 0; i < size; ++i) {
-      value |= uint64_t{static_cast<unsigned char>(bytes_[i])} << (8 * i);
-    }
-    bytes_.remove_prefix(size);
-    return value;
-  }
-
- private:
-  std::string_view bytes_;
-};
-
-// The fields of a small message, by number; the last of each wins.
-struct Small {
-  static constexpr int kMax = 4;
-  Item items[kMax + 1];
-};
-
-Result<Small> read_small(std::string_view bytes) {
-  Small small;
-  for (Reader reader(bytes); !reader.at_end();) {
-    const Item item = ORCH_TRY(reader.next());
-    if (item.number > 0 && item.number <= Small::kMax) small.items[item.number] = item;
-  }
-  return small;
-}
-
+// Seconds and nanos; the epoch is how Go writes the zero time.
 Result<Value> read_time(std::string_view bytes, bool micro) {
-  const Small small = ORCH_TRY(read_small(bytes));
-  const auto seconds = static_cast<int64_t>(small.items[1].scalar);
-  const auto nanos = static_cast<int64_t>(small.items[2].scalar);
+  const SmallMessage small = ORCH_TRY(read_small_message(bytes));
+  const auto seconds = static_cast<int64_t>(ORCH_TRY(small.number(1)));
+  const auto nanos = static_cast<int64_t>(ORCH_TRY(small.number(2)));
   if (seconds == 0 && nanos == 0) return Value();
-  constexpr int64_t kLastSecond = 253'402'300'799;  // The end of the year 9999.
-  if (seconds < 0 || nanos < 0 || nanos >= 1'000'000'000) return malformed();
-  if (seconds > kLastSecond || seconds > INT64_MAX / 1'000'000'000 - 1) return malformed();
-  const WallTime time{std::chrono::nanoseconds(seconds * 1'000'000'000 + nanos)};
+  constexpr int64_t kMost = INT64_MAX / kNanosPerSecond - 1;
+  if (seconds > kMost || seconds < -kMost) return malformed_protobuf();
+  if (nanos < 0 || nanos >= kNanosPerSecond) return malformed_protobuf();
+  const WallTime time{std::chrono::nanoseconds(seconds * kNanosPerSecond + nanos)};
   return Value(micro ? format_micro_time(time) : format_time(time));
 }
 
+Result<Value> read_text(std::string_view bytes) {
+  if (!valid_utf8(bytes)) return malformed_protobuf();
+  return Value(bytes);
+}
+
 Result<Value> read_int_or_string(std::string_view bytes) {
-  const Small small = ORCH_TRY(read_small(bytes));
-  const bool text = small.items[1].scalar == 1;
-  if (text) return Value(small.items[3].text);
-  return Value(int64_t{static_cast<int32_t>(small.items[2].scalar)});
+  const SmallMessage small = ORCH_TRY(read_small_message(bytes));
+  if (ORCH_TRY(small.number(1)) == 1) return read_text(ORCH_TRY(small.text(3)));
+  return Value(int64_t{static_cast<int32_t>(ORCH_TRY(small.number(2)))});
+}
+
+Result<Value> read_quantity(std::string_view bytes) {
+  const std::string_view text = ORCH_TRY(ORCH_TRY(read_small_message(bytes)).text(1));
+  return text.empty() ? Value("0") : read_text(text);
+}
+
+Result<Value> read_duration(std::string_view bytes) {
+  const SmallMessage small = ORCH_TRY(read_small_message(bytes));
+  return Value(format_duration_ns(static_cast<int64_t>(ORCH_TRY(small.number(1)))));
+}
+
+Result<Value> read_raw(std::string_view bytes) {
+  const std::string_view raw = ORCH_TRY(ORCH_TRY(read_small_message(bytes)).text(1));
+  if (raw.empty()) return Value();
+  return parse_json(raw);
+}
+
+bool is_varint(Shape shape) {
+  return shape == Shape::boolean || shape == Shape::int32 || shape == Shape::int64;
+}
+
+// Go writes the zeros of fields that are no pointers; JSON leaves these out.
+bool is_unset(const Field& field, const Value& value) {
+  if (value.is_null()) return true;
+  if (field.pointer) return false;
+  switch (field.shape) {
+    case Shape::string:
+    case Shape::bytes:
+      return value.empty();
+    case Shape::boolean:
+      return !value.as_bool();
+    case Shape::int32:
+    case Shape::int64:
+    case Shape::number:
+      return value.as_double() == 0;
+    default:
+      return false;
+  }
+}
+
+// Entries are appended as they come; of those with the same key the last one stands.
+void settle_map(Value* map) {
+  auto& members = map->object_members();
+  std::stable_sort(members.begin(), members.end(),
+                   [](const auto& a, const auto& b) { return a.name < b.name; });
+  size_t kept = 0;
+  for (size_t i = 0; i < members.size(); ++i) {
+    if (i + 1 < members.size() && members[i + 1].name == members[i].name) continue;
+    if (kept != i) members[kept] = std::move(members[i]);
+    ++kept;
+  }
+  members.resize(kept);
+}
+
+bool deeper_than(const Value& value, int levels) {
+  if (!value.is_array() && !value.is_object()) return false;
+  if (levels == 0) return true;
+  for (const Value& item : value.items()) {
+    if (deeper_than(item, levels - 1)) return true;
+  }
+  for (const Value::Member& member : value.members()) {
+    if (deeper_than(member.value, levels - 1)) return true;
+  }
+  return false;
 }
 
 class Decoder {
  public:
-  Result<Value> message(const Type& type, std::string_view bytes) {
+  explicit Decoder(size_t max_values) : values_left_(max_values) {}
+
+  // Adds to what `object` has: a message may come in several parts.
+  Result<void> message(const Type& type, std::string_view bytes, Value* object) {
     if (++depth_ > kMaxDepth) return bad_request("the body is nested too deeply");
-    Value object = Value::object();
-    ORCH_TRY(fields(type, 0, bytes, &object));
+    if (object->is_null()) *object = Value::object();
+    ORCH_TRY(fields(type, 0, bytes, object));
+    for (Value::Member& member : object->object_members()) {
+      const Field* field = member.value.is_object() ? type.find(member.name) : nullptr;
+      if (field != nullptr && field->shape == Shape::map) settle_map(&member.value);
+    }
     --depth_;
-    return object;
+    return {};
+  }
+
+  // metadata = 1, items = 2.
+  Result<void> list(const Type& metadata, const Type& item_type, std::string_view bytes,
+                    Value* object) {
+    (*object)["metadata"] = Value::object();
+    (*object)["items"] = Value::array();
+    for (WireReader reader(bytes); !reader.at_end();) {
+      const WireItem item = ORCH_TRY(reader.next());
+      if (item.number > 2) continue;
+      if (item.wire != Wire::bytes) return malformed_protobuf();
+      if (item.number == 1) {
+        ORCH_TRY(message(metadata, item.text, object->find("metadata")));
+      } else {
+        ORCH_TRY(count());
+        ORCH_TRY(message(item_type, item.text, &object->find("items")->push_back({})));
+      }
+    }
+    return {};
   }
 
  private:
+  Result<void> count() {
+    if (values_left_-- == 0) return bad_request("the body holds too many values");
+    return {};
+  }
+
   // `outer` is the embedded message whose fields these are; JSON shows them one level up.
   Result<void> fields(const Type& type, int outer, std::string_view bytes, Value* object) {
-    for (Reader reader(bytes); !reader.at_end();) {
-      const Item item = ORCH_TRY(reader.next());
-      if (const Field* field = find(type, outer, item.number)) {
+    for (WireReader reader(bytes); !reader.at_end();) {
+      const WireItem item = ORCH_TRY(reader.next());
+      const Field* field = find(type, outer, item.number);
+      if (field == nullptr) continue;
+      if (field->proto_outer == outer) {
         ORCH_TRY(take(*field, item, object));
-      } else if (outer == 0 && item.wire == Wire::bytes && embeds(type, item.number)) {
+      } else {
+        if (item.wire != Wire::bytes) return malformed_protobuf();
         ORCH_TRY(fields(type, item.number, item.text, object));
       }
     }
     return {};
   }
 
+  // The field of that number, or the first of the embedded message of that number.
   static const Field* find(const Type& type, int outer, int number) {
-    for (const Field& field : type.fields) {
-      if (field.proto == number && field.proto_outer == outer) return &field;
-    }
-    return nullptr;
+    const std::pair wanted = outer == 0 ? std::pair(number, 0) : std::pair(outer, number);
+    const auto found =
+        std::partition_point(type.wire_order.begin(), type.wire_order.end(), [&](uint16_t index) {
+          const Field& field = type.fields[index];
+          return std::pair(field.wire_number(), field.proto) < wanted;
+        });
+    if (found == type.wire_order.end()) return nullptr;
+    const Field& field = type.fields[*found];
+    if (field.wire_number() != wanted.first) return nullptr;
+    return outer == 0 || field.proto == number ? &field : nullptr;
   }
 
-  static bool embeds(const Type& type, int number) {
-    for (const Field& field : type.fields) {
-      if (field.proto_outer == number) return true;
-    }
-    return false;
-  }
-
-  Result<void> take(const Field& field, const Item& item, Value* object) {
+  Result<void> take(const Field& field, const WireItem& item, Value* object) {
     if (field.shape == Shape::array) return take_element(field, item, object);
     if (field.shape == Shape::map) return take_entry(field, item, object);
+    if (field.shape == Shape::object) {
+      if (item.wire != Wire::bytes) return malformed_protobuf();
+      return message(*field.type, item.text, &(*object)[field.name]);
+    }
     Value value = ORCH_TRY(single(field, item));
-    // Go writes the zero of every field that is no pointer; JSON leaves it out.
-    const bool zero = value.is_null() || (value.is_string() && value.as_string().empty()) ||
-                      (value.is_number() && value.as_double() == 0) ||
-                      (value.is_bool() && !value.as_bool());
-    if (!zero || (field.pointer && !value.is_null())) object->set(field.name, std::move(value));
+    if (is_unset(field, value)) {
+      object->remove(field.name);
+    } else {
+      object->set(field.name, std::move(value));
+    }
     return {};
   }
 
-  Result<void> take_element(const Field& field, const Item& item, Value* object) {
+  Result<void> take_element(const Field& field, const WireItem& item, Value* object) {
     Value& list = (*object)[field.name];
-    const Shape shape = field.element->shape;
-    const bool number = shape == Shape::int32 || shape == Shape::int64 || shape == Shape::boolean;
-    if (!number || item.wire != Wire::bytes) {
+    if (!is_varint(field.element->shape) || item.wire != Wire::bytes) {
+      ORCH_TRY(count());
       list.push_back(ORCH_TRY(single(*field.element, item)));
       return {};
     }
-    for (Reader packed(item.text); !packed.at_end();) {
-      Item one;
+    // Packed; Go doesn't write it so, but may be asked to read it.
+    for (WireReader packed(item.text); !packed.at_end();) {
+      ORCH_TRY(count());
+      WireItem one;
       one.scalar = ORCH_TRY(packed.varint());
       list.push_back(ORCH_TRY(single(*field.element, one)));
     }
     return {};
   }
 
-  Result<void> take_entry(const Field& field, const Item& item, Value* object) {
-    if (item.wire != Wire::bytes) return malformed();
-    const Small entry = ORCH_TRY(read_small(item.text));
-    const std::string_view key = entry.items[1].text;
-    if (!valid_utf8(key)) return malformed();
+  Result<void> take_entry(const Field& field, const WireItem& item, Value* object) {
+    if (item.wire != Wire::bytes) return malformed_protobuf();
+    ORCH_TRY(count());
+    const SmallMessage entry = ORCH_TRY(read_small_message(item.text));
+    Value key = ORCH_TRY(read_text(ORCH_TRY(entry.text(1))));
     const Field& element = *field.element;
     Value value;
     if (element.shape == Shape::array) {
       // A list as a map's value is a message of its own: items = 1.
       value = Value::array();
-      for (Reader reader(entry.items[2].text); !reader.at_end();) {
+      for (WireReader reader(ORCH_TRY(entry.text(2))); !reader.at_end();) {
+        ORCH_TRY(count());
         value.push_back(ORCH_TRY(single(*element.element, ORCH_TRY(reader.next()))));
       }
     } else {
-      Item held = entry.items[2];
-      if (held.number == 0) held.wire = Wire::bytes;  // Left out: empty.
+      WireItem held = entry.items[2];
+      if (held.number == 0 && !is_varint(element.shape)) held.wire = Wire::bytes;  // Empty.
       value = ORCH_TRY(single(element, held));
     }
     Value& map = (*object)[field.name];
     if (map.is_null()) map = Value::object();
-    map.set(key, std::move(value));
+    map.object_members().push_back({key.as_string(), std::move(value)});
     return {};
   }
 
-  Result<Value> single(const Field& field, const Item& item) {
-    switch (field.shape) {
-      case Shape::boolean:
-        return Value(item.scalar != 0);
-      case Shape::int32:
-        return Value(int64_t{static_cast<int32_t>(item.scalar)});
-      case Shape::int64:
-        return Value(static_cast<int64_t>(item.scalar));
-      case Shape::number:
-        return Value(std::bit_cast<double>(item.scalar));
-      default:
-        break;
+  Result<Value> single(const Field& field, const WireItem& item) {
+    if (is_varint(field.shape)) {
+      if (item.wire != Wire::varint) return malformed_protobuf();
+      if (field.shape == Shape::boolean) return Value(item.scalar != 0);
+      if (field.shape == Shape::int64) return Value(static_cast<int64_t>(item.scalar));
+      return Value(int64_t{static_cast<int32_t>(item.scalar)});
     }
-    if (item.wire != Wire::bytes) return malformed();
+    if (field.shape == Shape::number) {
+      if (item.wire != Wire::fixed64) return malformed_protobuf();
+      return Value(std::bit_cast<double>(item.scalar));
+    }
+    if (item.wire != Wire::bytes) return malformed_protobuf();
     switch (field.shape) {
       case Shape::bytes:
         return Value(base64_encode(item.text));
+      case Shape::quantity:
+        return read_quantity(item.text);
+      case Shape::int_or_string:
+        return read_int_or_string(item.text);
       case Shape::time:
         return read_time(item.text, false);
       case Shape::micro_time:
         return read_time(item.text, true);
-      case Shape::int_or_string:
-        return read_int_or_string(item.text);
-      case Shape::object:
-        return message(*field.type, item.text);
-      case Shape::quantity:
-        return text(ORCH_TRY(read_small(item.text)).items[1].text);
-      case Shape::duration: {
-        const Small small = ORCH_TRY(read_small(item.text));
-        return Value(std::to_string(static_cast<int64_t>(small.items[1].scalar)) + "ns");
-      }
-      case Shape::any: {
-        const std::string_view raw = ORCH_TRY(read_small(item.text)).items[1].text;
-        if (raw.empty()) return Value();
-        return parse_json(raw);
+      case Shape::duration:
+        return read_duration(item.text);
+      case Shape::any:
+        return read_raw(item.text);
+      case Shape::object: {
+        Value object;
+        ORCH_TRY(message(*field.type, item.text, &object));
+        return object;
       }
       default:
-        return text(item.text);
+        return read_text(item.text);
     }
   }
 
-  static Result<Value> text(std::string_view bytes) {
-    if (!valid_utf8(bytes)) return malformed();
-    return Value(bytes);
-  }
-
   int depth_ = 0;
+  size_t values_left_;
 };
-
-// The type of a top-level kind: a resource's, or one that only subresources and options speak.
-const Type* type_of(const Schema& schema, const std::string& api_version, const std::string& kind) {
-  if (const Resource* resource = schema.find_kind(api_version, kind)) return resource->type;
-  const auto parts = split(api_version, '/');
-  const std::string version(parts.back());
-  const std::string_view group = parts.size() == 2 ? parts[0] : std::string_view("core");
-  const std::string package = std::string(group.substr(0, group.find('.'))) + "/" + version;
-  if (const Type* type = schema.find_type(package + "." + kind)) return type;
-  return schema.find_type("meta/v1." + kind);
-}
 
 }  // namespace
 
-Result<Value> parse_protobuf(const Schema& schema, std::string_view bytes) {
-  if (!bytes.starts_with(kMagic)) return malformed();
-  const Small unknown = ORCH_TRY(read_small(bytes.substr(kMagic.size())));
-  const Small meta = ORCH_TRY(read_small(unknown.items[1].text));
-  const std::string api_version(meta.items[1].text), kind(meta.items[2].text);
-  if (!valid_utf8(api_version) || !valid_utf8(kind)) return malformed();
-  const Type* type = type_of(schema, api_version, kind);
-  if (!type) {
-    return bad_request("no kind \"" + kind + "\" is registered for version \"" + api_version +
-                       "\"");
+Result<Value> decode_protobuf(const Schema& schema, std::string_view bytes,
+                              const ProtobufLimits& limits) {
+  if (bytes.size() > limits.max_bytes) {
+    return too_large("a protobuf body of " + std::to_string(bytes.size()) +
+                     " bytes is larger than the limit of " + std::to_string(limits.max_bytes));
   }
-  Value object = ORCH_TRY(Decoder().message(*type, unknown.items[2].text));
-  object.set("kind", kind);
-  object.set("apiVersion", api_version);
+  if (!bytes.starts_with(kMagic)) return malformed_protobuf();
+  const SmallMessage unknown = ORCH_TRY(read_small_message(bytes.substr(kMagic.size())));
+  const SmallMessage meta = ORCH_TRY(read_small_message(ORCH_TRY(unknown.text(1))));
+  const std::string api_version(ORCH_TRY(meta.text(1))), kind(ORCH_TRY(meta.text(2)));
+  if (!valid_utf8(api_version) || !valid_utf8(kind)) return malformed_protobuf();
+  const std::string_view raw = ORCH_TRY(unknown.text(2));
+
+  Value object = Value::object({{"kind", Value(kind)}, {"apiVersion", Value(api_version)}});
+  Decoder decoder(limits.max_values);
+  const Type* type = schema.find_document_type(api_version, kind);
+  if (type != nullptr && has_protobuf(*type)) {
+    ORCH_TRY(decoder.message(*type, raw, &object));
+  } else {
+    const std::string stem = kind.ends_with("List") ? kind.substr(0, kind.size() - 4) : "";
+    const Type* item = schema.find_document_type(api_version, stem);
+    const Type* metadata = schema.find_type("meta/v1.ListMeta");
+    if (item == nullptr || metadata == nullptr || !has_protobuf(*item)) {
+      return bad_request("no kind \"" + kind + "\" is registered for version \"" + api_version +
+                         "\"");
+    }
+    ORCH_TRY(decoder.list(*metadata, *item, raw, &object));
+  }
+  if (deeper_than(object, kMaxDepth)) return bad_request("the body is nested too deeply");
   return object;
 }
 

@@ -4,6 +4,7 @@
 // Immutable after load: free of locks, any thread.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -57,6 +58,9 @@ struct Field {
   int proto = 0;        // Protobuf field number; 0 = none.
   int proto_outer = 0;  // Not 0: the number of the embedded message that `proto` is inside of.
   std::string doc;
+
+  // The number under which the type's own message holds it.
+  int wire_number() const { return proto_outer != 0 ? proto_outer : proto; }
 };
 
 struct Type {
@@ -66,6 +70,9 @@ struct Type {
   bool top_level = false;            // Has apiVersion and kind.
   bool atomic = false;
   std::vector<Field> fields;  // In declared order, which is the order of canonical JSON.
+  // Indexes of the fields that protobuf has, in the order of their bytes: by number, those of an
+  // embedded message together. Empty: the type has no protobuf form.
+  std::vector<uint16_t> wire_order;
   std::string doc;
 
   const Field* find(std::string_view field_name) const;

@@ -57,6 +57,19 @@ std::pair<std::string_view, std::string_view> key_value(std::string_view word) {
   return {word.substr(0, equals), word.substr(equals + 1)};
 }
 
+std::vector<uint16_t> wire_order(const std::vector<Field>& fields) {
+  std::vector<uint16_t> order;
+  for (size_t i = 0; i < fields.size(); ++i) {
+    if (fields[i].proto != 0) order.push_back(static_cast<uint16_t>(i));
+  }
+  const auto number = [&](uint16_t i) {
+    return std::pair(fields[i].wire_number(), fields[i].proto);
+  };
+  std::sort(order.begin(), order.end(),
+            [&](uint16_t a, uint16_t b) { return number(a) < number(b); });
+  return order;
+}
+
 std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
 
 }  // namespace
@@ -384,6 +397,7 @@ Result<void> SchemaParser::resolve_shape(const Line& line, std::string_view text
 void SchemaParser::finish() {
   for (const auto& type : schema_->types_) {
     type->fields.shrink_to_fit();
+    type->wire_order = wire_order(type->fields);
     schema_->by_name_.emplace(type->name, type.get());
     if (!type->top_level) continue;
     const std::string gv = type->group.empty() ? type->version : type->group + "/" + type->version;

@@ -26,8 +26,8 @@ Result<ParsedBody> parse_body(const api::Schema& schema, const http::Request& re
   const std::string type = media_type(request);
   if (type.empty() || type == "application/json") return parse(request.body, false);
   if (type == "application/yaml") return parse(request.body, true);
-  if (type == "application/vnd.kubernetes.protobuf") {
-    return ParsedBody{ORCH_TRY(api::parse_protobuf(schema, request.body)), {}};
+  if (type == api::kProtobufType) {
+    return ParsedBody{ORCH_TRY(api::decode_protobuf(schema, request.body)), {}};
   }
   return unsupported_media_type(
       "the body of the request was in an unknown format - accepted media types include: "
@@ -44,16 +44,14 @@ Result<ParsedPatch> parse_patch(const http::Request& request) {
   } else if (type == "application/strategic-merge-patch+json") {
     patch.kind = PatchKind::strategic;
   } else if (type == "application/apply-patch+yaml") {
-    return unsupported_media_type(
-        "server-side apply is not served yet: use client-side apply (kubectl apply without "
-        "--server-side)");
+    patch.kind = PatchKind::apply;
   } else {
     return unsupported_media_type(
         "the body of the request was in an unknown format - accepted media types include: "
         "application/json-patch+json, application/merge-patch+json, "
-        "application/strategic-merge-patch+json");
+        "application/strategic-merge-patch+json, application/apply-patch+yaml");
   }
-  patch.body = ORCH_TRY(parse(request.body, false));
+  patch.body = ORCH_TRY(parse(request.body, patch.kind == PatchKind::apply));
   return patch;
 }
 
