@@ -18,7 +18,10 @@ Result<void> prepare_process(const NodeOptions& options);
 // Tells systemd that the process is ready (sd_notify(3)), when it was started so.
 void notify_ready();
 
-// Blocks until SIGTERM or SIGINT.
+// Blocks until SIGTERM or SIGINT. From then on the process has kStopSeconds to end in good order;
+// whatever hangs longer (a mount, runc, a disk) is left as a crash would leave it, which every room
+// can take.
+inline constexpr unsigned kStopSeconds = 3;
 void wait_for_end();
 // The same for a while; false when none came.
 bool wait_for_end(int timeout_ms);

@@ -22,6 +22,8 @@ struct ClientOptions {
   int response_timeout_ms = 60'000;   // From request sent to head received, and between reads.
   size_t max_body_bytes = 64u << 20;  // For send(); open() streams without a limit.
   bool keep_alive = true;
+  // Once it is readable every wait fails at once with 503; not owned, must outlive all calls.
+  int cancel_fd = -1;
 };
 
 // A response whose body is read piece by piece.

@@ -80,6 +80,7 @@ Result<std::unique_ptr<ClientConnection>> ClientConnection::connect(const Endpoi
   std::unique_ptr<ClientConnection> connection(new ClientConnection);
   connection->cancelled_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!connection->cancelled_) return system_error("eventfd", errno);
+  connection->cancel_fd_ = options.cancel_fd;
   const MonoTime deadline = deadline_in(options.connect_timeout_ms);
   ORCH_TRY(connection->open_socket(endpoint, deadline));
   UniqueSsl ssl;
@@ -156,11 +157,11 @@ Result<void> ClientConnection::wait(int fd, short events, MonoTime deadline) {
           std::chrono::ceil<std::chrono::milliseconds>(deadline - system_clock().monotonic());
       timeout_ms = static_cast<int>(std::max<int64_t>(0, left.count()));
     }
-    pollfd waiting[] = {{fd, events, 0}, {cancelled_.get(), POLLIN, 0}};
-    const int ready = ::poll(waiting, 2, timeout_ms);
+    pollfd waiting[] = {{fd, events, 0}, {cancelled_.get(), POLLIN, 0}, {cancel_fd_, POLLIN, 0}};
+    const int ready = ::poll(waiting, std::size(waiting), timeout_ms);
     if (ready < 0 && errno == EINTR) continue;
     if (ready < 0) return system_error("poll", errno);
-    if (waiting[1].revents) return service_unavailable("cancelled");
+    if (waiting[1].revents || waiting[2].revents) return service_unavailable("cancelled");
     if (ready == 0) return gateway_timeout("timed out");
     return {};
   }

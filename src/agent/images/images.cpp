@@ -219,7 +219,7 @@ class LocalImages : public Images {
     for (const std::string& text : request.credentials)
       if (Credential c = find_credential(text, reference.host); !c.user.empty())
         credentials.push_back(std::move(c));
-    Registry registry(url, reference, std::move(credentials));
+    Registry registry(url, reference, std::move(credentials), request.cancel_fd);
     const auto top = ORCH_TRY(registry.manifest(reference.version()));
     std::string text = top.text;
     if (is_index(text)) {

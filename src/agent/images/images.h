@@ -60,6 +60,7 @@ struct EnsureRequest {
   // Texts of type kubernetes.io/dockerconfigjson (or the older dockercfg), tried in order.
   std::vector<std::string> credentials;
   std::function<void(const Progress&)> progress;  // May be empty.
+  int cancel_fd = -1;  // Once it is readable the pull fails soon; not owned.
 };
 
 struct RegistryMirror {

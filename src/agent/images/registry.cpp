@@ -121,10 +121,12 @@ std::map<std::string, std::string> parse_challenge(std::string_view header) {
   return fields;
 }
 
-Registry::Registry(std::string base_url, Reference reference, std::vector<Credential> credentials)
+Registry::Registry(std::string base_url, Reference reference, std::vector<Credential> credentials,
+                   int cancel_fd)
     : base_url_(std::move(base_url)),
       reference_(std::move(reference)),
-      credentials_(std::move(credentials)) {}
+      credentials_(std::move(credentials)),
+      cancel_fd_(cancel_fd) {}
 Registry::~Registry() = default;
 
 Result<http::Client*> Registry::client(const std::string& origin) {
@@ -132,6 +134,7 @@ Result<http::Client*> Registry::client(const std::string& origin) {
   if (!slot) {
     http::ClientOptions options;
     options.url = origin;
+    options.cancel_fd = cancel_fd_;
     slot = ORCH_TRY(http::Client::create(options));
   }
   return slot.get();

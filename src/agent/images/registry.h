@@ -26,7 +26,9 @@ Credential find_credential(std::string_view docker_config_json, std::string_view
 class Registry {
  public:
   // `base_url` "https://ghcr.io". `credentials` are tried in order, after none at all.
-  Registry(std::string base_url, Reference reference, std::vector<Credential> credentials);
+  // Once `cancel_fd` (may be -1) is readable, every call fails at once.
+  Registry(std::string base_url, Reference reference, std::vector<Credential> credentials,
+           int cancel_fd);
   ~Registry();
 
   struct Document {
@@ -51,6 +53,7 @@ class Registry {
   const std::string base_url_;
   const Reference reference_;
   const std::vector<Credential> credentials_;
+  const int cancel_fd_;
   std::string authorization_;  // Of the last challenge that was answered; never logged.
   std::map<std::string, std::unique_ptr<http::Client>> clients_;  // By scheme, host and port.
 };

@@ -41,6 +41,8 @@ struct NodeContext {
   probes::Prober& prober;
   TaskPool& jobs;                                    // Pulls and hooks: may block for minutes.
   std::function<void(const std::string& uid)> wake;  // Synchronise that pod soon.
+  std::function<bool()> is_stopping;
+  int stop_fd = -1;  // Readable when the node's part stops: pulls, hooks and probes give up.
 };
 
 }  // namespace orch::pods

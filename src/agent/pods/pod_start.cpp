@@ -164,10 +164,11 @@ void PodWorker::pull_image(const ContainerSpec& container) {
   if (policy != images::PullPolicy::never) {
     event("Normal", "Pulling", "Pulling image \"" + image + "\"", name);
   }
-  images::EnsureRequest request{image, policy, pull_credentials(), {}};
+  images::EnsureRequest request{image, policy, pull_credentials(), {}, node_.stop_fd};
   const auto job = [self = shared_from_this(), name, request = std::move(request)] {
     const MonoTime began = self->node_.clock.monotonic();
     const auto pulled = self->node_.images.ensure(request);
+    if (self->node_.is_stopping()) return;
     ImageState result;
     if (pulled.ok()) {
       result.phase = ImageState::Phase::ready;
@@ -348,13 +349,15 @@ void PodWorker::start_container(const ContainerSpec& container) {
 }
 
 probes::ProbeTarget PodWorker::target_of(const api::Value& container, const std::string& id) const {
-  return {id, pod_ip_, container};
+  return {id, pod_ip_, container, node_.stop_fd};
 }
 
 probes::Exec PodWorker::exec() const {
-  return [&runtime = node_.runtime](const std::string& id, const std::vector<std::string>& argv,
-                                    int64_t timeout_ms) -> Result<probes::ExecOutcome> {
-    auto result = ORCH_TRY(runtime.exec_sync(id, argv, timeout_ms));
+  return [&runtime = node_.runtime, stop_fd = node_.stop_fd](
+             const std::string& id, const std::vector<std::string>& argv,
+             int64_t timeout_ms) -> Result<probes::ExecOutcome> {
+    auto result =
+        ORCH_TRY(runtime.exec_sync(id, argv, timeout_ms, probes::kMaxProbeOutput, stop_fd));
     return probes::ExecOutcome{result.exit_code, result.timed_out,
                                std::move(result.out) + std::move(result.err)};
   };
@@ -374,6 +377,7 @@ void PodWorker::after_start(const ContainerSpec& container, const ContainerRecor
   const auto job = [self = shared_from_this(), target = target_of(*container.spec, record.id), hook,
                     name = container.name()] {
     const auto outcome = probes::run_probe(target, hook, kHookTimeoutMs, self->exec());
+    if (self->node_.is_stopping()) return;
     if (!outcome.success) {
       self->event("Warning", "FailedPostStartHook", "PostStartHook failed: " + outcome.message,
                   name);

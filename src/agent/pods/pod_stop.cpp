@@ -40,6 +40,7 @@ void PodWorker::begin_pre_stop(const ContainerSpec& container, const ContainerRe
   const auto job = [self = shared_from_this(), target = target_of(*container.spec, record.id), hook,
                     grace_ms, name = container.name()] {
     const auto outcome = probes::run_probe(target, hook, grace_ms, self->exec());
+    if (self->node_.is_stopping()) return;
     if (!outcome.success) {
       self->event("Warning", "FailedPreStopHook", "PreStopHook failed: " + outcome.message, name);
     }

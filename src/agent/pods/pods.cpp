@@ -1,6 +1,7 @@
 #include "agent/pods/pods.h"
 
 #include <dirent.h>
+#include <sys/eventfd.h>
 
 #include <algorithm>
 #include <set>
@@ -28,21 +29,24 @@ std::string timer_key(const std::string& uid) { return "pod/" + uid; }
 
 }  // namespace
 
-Pods::Pods(Parts parts) : parts_(std::move(parts)) {
+Pods::Pods(Parts parts)
+    : parts_(std::move(parts)), stop_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   auto& runtime = parts_.runtime;
+  const int stop_fd = stop_fd_.get();
   prober_ = std::make_unique<probes::Prober>(
       parts_.timers, parts_.clock,
-      [&runtime](const std::string& id, const std::vector<std::string>& argv,
-                 int64_t timeout_ms) -> Result<probes::ExecOutcome> {
-        auto result = ORCH_TRY(runtime.exec_sync(id, argv, timeout_ms));
+      [&runtime, stop_fd](const std::string& id, const std::vector<std::string>& argv,
+                          int64_t timeout_ms) -> Result<probes::ExecOutcome> {
+        auto result =
+            ORCH_TRY(runtime.exec_sync(id, argv, timeout_ms, probes::kMaxProbeOutput, stop_fd));
         return probes::ExecOutcome{result.exit_code, result.timed_out,
                                    std::move(result.out) + std::move(result.err)};
       },
       [this](const probes::Report& report) { take_report(report); });
-  node_ = std::make_unique<NodeContext>(
-      NodeContext{parts_.runtime, parts_.images, parts_.volumes, parts_.network, parts_.api,
-                  parts_.cache, parts_.events, parts_.clock, parts_.facts, *prober_, jobs_,
-                  [this](const std::string& uid) { wake(uid); }});
+  node_ = std::make_unique<NodeContext>(NodeContext{
+      parts_.runtime, parts_.images, parts_.volumes, parts_.network, parts_.api, parts_.cache,
+      parts_.events, parts_.clock, parts_.facts, *prober_, jobs_,
+      [this](const std::string& uid) { wake(uid); }, [this] { return stopped_.load(); }, stop_fd});
 }
 
 Result<void> Pods::start() {
@@ -64,6 +68,7 @@ Result<void> Pods::start() {
 
 void Pods::stop() {
   if (stopped_.exchange(true)) return;
+  ::eventfd_write(stop_fd_.get(), 1);
   subscriptions_.clear();
   parts_.runtime.set_listener({});
   prober_->stop();

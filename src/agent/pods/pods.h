@@ -17,6 +17,7 @@
 
 #include "agent/pods/node_context.h"
 #include "agent/pods/pod_worker.h"
+#include "base/fd.h"
 #include "base/task_pool.h"
 #include "base/timers.h"
 #include "client/api.h"
@@ -45,7 +46,7 @@ class Pods {
 
   // Reads the records, subscribes, begins. Once.
   Result<void> start();
-  // Containers run on. Idempotent.
+  // Containers run on; pulls, hooks and probes under way are given up. Idempotent.
   void stop();
 
   // The network is set up, or something else that all pods may wait for has come.
@@ -83,6 +84,7 @@ class Pods {
   mutable std::mutex mutex_;
   std::map<std::string, Entry> entries_;  // By uid.
   std::atomic<bool> stopped_ = false;
+  const UniqueFd stop_fd_;  // An eventfd, signalled by stop().
   std::vector<std::unique_ptr<client::Cache::Subscription>> subscriptions_;
   TaskPool pool_{kMaxSyncThreads};
 };

@@ -57,6 +57,7 @@ Outcome run_http(const ProbeTarget& target, const api::Value& action, int64_t ti
   options.connect_timeout_ms = options.response_timeout_ms = static_cast<int>(timeout_ms);
   options.max_body_bytes = kMaxBodyBytes;
   options.keep_alive = false;
+  options.cancel_fd = target.cancel_fd;
   const std::string what = "Get \"" + options.url + request.target + "\": ";
   auto client = http::Client::create(std::move(options));
   if (!client.ok()) return failed(what + client.status().message);
@@ -85,8 +86,9 @@ Outcome run_tcp(const ProbeTarget& target, const api::Value& action, int64_t tim
     return {true, ""};
   }
   if (errno != EINPROGRESS) return failed(what + "connect: " + std::strerror(errno));
-  pollfd waited{fd.get(), POLLOUT, 0};
-  if (::poll(&waited, 1, static_cast<int>(timeout_ms)) <= 0) return failed(what + "i/o timeout");
+  pollfd waited[] = {{fd.get(), POLLOUT, 0}, {target.cancel_fd, POLLIN, 0}};
+  if (::poll(waited, 2, static_cast<int>(timeout_ms)) <= 0) return failed(what + "i/o timeout");
+  if (waited[0].revents == 0) return failed(what + "cancelled");
   int error = 0;
   socklen_t size = sizeof error;
   ::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &size);

@@ -10,6 +10,8 @@
 
 namespace orch::probes {
 
+inline constexpr size_t kMaxProbeOutput = 64 << 10;  // Of a command, per stream.
+
 struct Outcome {
   bool success = false;
   std::string message;  // Why not, in the words that `kubectl describe` shows.
@@ -28,6 +30,7 @@ struct ProbeTarget {
   std::string container_id;
   std::string host;  // The pod's address.
   api::Value container;
+  int cancel_fd = -1;  // Once it is readable, HTTP and TCP probes fail at once; not owned.
 };
 
 // `handler`: a probe or a lifecycle handler: exec, httpGet, tcpSocket, grpc.

@@ -114,7 +114,7 @@ Result<ExecSession> Runtime::attach(const std::string& container_id) {
 
 Result<ExecResult> Runtime::exec_sync(const std::string& container_id,
                                       const std::vector<std::string>& argv, int64_t timeout_ms,
-                                      size_t output_limit_bytes) {
+                                      size_t output_limit_bytes, int cancel_fd) {
   const MonoTime start = state_->clock.monotonic();
   ExecRequest request;
   request.argv = argv;
@@ -129,8 +129,9 @@ Result<ExecResult> Runtime::exec_sync(const std::string& container_id,
     }
     pollfd waiting[] = {{session.out.get(), POLLIN, 0},
                         {session.err.get(), POLLIN, 0},
-                        {session.exit_fd(), POLLIN, 0}};
-    const int ready = ::poll(waiting, 3, wait_ms);
+                        {session.exit_fd(), POLLIN, 0},
+                        {cancel_fd, POLLIN, 0}};
+    const int ready = ::poll(waiting, std::size(waiting), wait_ms);
     if (ready < 0 && errno != EINTR) return system_error("poll", errno);
     if (ready == 0) {
       result.timed_out = true;
@@ -138,6 +139,7 @@ Result<ExecResult> Runtime::exec_sync(const std::string& container_id,
       return result;  // The end of the session kills the program.
     }
     if (ready < 0) continue;
+    if (waiting[3].revents != 0) return service_unavailable("cancelled");
     if (waiting[0].revents != 0 &&
         !take_output(session.out.get(), output_limit_bytes, &result.out, &result.truncated))
       session.out.reset();

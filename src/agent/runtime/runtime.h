@@ -112,10 +112,11 @@ class Runtime {
   Result<std::string> netns_path(const std::string& sandbox_id);
 
   // Runs argv in the container as its user with its environment; waits. timeout_ms <= 0: none.
-  // `output_limit_bytes` per stream. An executable that is not there: 400 "StartError".
+  // `output_limit_bytes` per stream. An executable that is not there: 400 "StartError". Once
+  // `cancel_fd` is readable: 503, and the program is killed.
   Result<ExecResult> exec_sync(const std::string& container_id,
                                const std::vector<std::string>& argv, int64_t timeout_ms,
-                               size_t output_limit_bytes = 16u << 20);
+                               size_t output_limit_bytes = 16u << 20, int cancel_fd = -1);
   Result<ExecSession> exec(const std::string& container_id, const ExecRequest& request);
   // Copies of the output from now on (a reader too slow for its pipe loses bytes; the log doesn't)
   // and, with stdin_open, its stdin.
