@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+"""Fills a server's disk with ConfigMaps until it refuses, then gives space back."""
+
+import json
+import os
+import subprocess
+import sys
+
+import requests
+
+orch, work = sys.argv[1:3]
+PORT = "6443"
+MAPS = "/api/v1/namespaces/default/configmaps"
+
+
+def start():
+    process = subprocess.Popen(
+        [orch, "server", "--disable-agent", "--config", work + "/config.yaml",
+         "--data-dir", work + "/small/data", "--run-dir", work + "/small-run",
+         "--write-kubeconfig", work + "/small.yaml", "--node-ip", "127.0.0.1"],
+        stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    for line in process.stderr:
+        if "server: ready" in line:
+            return process
+    sys.exit("FAILED: the server on the small disk did not start")
+
+
+def main():
+    ballast = work + "/small/ballast"
+    with open(ballast, "wb") as file:
+        file.write(b"x" * (2 << 20))
+    process = start()
+    cluster = requests.Cluster(work + "/small.yaml", "127.0.0.1", PORT)
+    kept, refusal = {}, None
+    for i in range(400):
+        data = {"a": str(i) * (60_000 // len(str(i)))}
+        code, _, message = cluster.send("POST", MAPS, requests.config_map(f"m{i}", data=data), requests.JSON)
+        if code == 201:
+            kept[f"m{i}"] = data
+        else:
+            refusal = code, message
+            break
+    print(f"{len(kept)} writes of 60 KB fitted, then: {refusal}")
+    assert refusal and 500 <= refusal[0] < 600, "the disk never was full"
+    assert work in refusal[1] or "space" in refusal[1] or "full" in refusal[1], "the refusal does not say why"
+    assert cluster.send("GET", MAPS + "/m0")[0] == 200, "reads don't go on"
+    os.unlink(ballast)
+    # Space is back: with a restart at the latest.
+    code, _, message = cluster.send("POST", MAPS, requests.config_map("after"), requests.JSON)
+    print(f"with space again: {code} {message}")
+    process.terminate()
+    process.wait()
+    process = start()
+    code, _, message = cluster.send("POST", MAPS, requests.config_map("later"), requests.JSON)
+    assert code == 201, f"no recovery: {code} {message}"
+    for name in kept:
+        assert cluster.send("GET", f"{MAPS}/{name}")[0] == 200, f"{name} is lost"
+    process.terminate()
+    process.wait()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
