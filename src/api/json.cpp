@@ -9,7 +9,9 @@
 #include <rapidjson/reader.h>
 #include <rapidjson/writer.h>
 
+#include <charconv>
 #include <cmath>
+#include <cstdlib>
 
 #include "base/strings.h"
 
@@ -29,14 +31,24 @@ class TreeBuilder {
 
   bool Null() { return add(Value()); }
   bool Bool(bool b) { return add(Value(b)); }
-  bool Int(int n) { return add(Value(static_cast<int64_t>(n))); }
-  bool Uint(unsigned n) { return add(Value(static_cast<int64_t>(n))); }
-  bool Int64(int64_t n) { return add(Value(n)); }
-  bool Uint64(uint64_t n) {
-    return add(n <= INT64_MAX ? Value(static_cast<int64_t>(n)) : Value(static_cast<double>(n)));
+  // Numbers come as texts (kParseNumbersAsStringsFlag) and never otherwise: RapidJSON's own
+  // conversion reads beyond its table of powers for some.
+  bool RawNumber(const char* text, rapidjson::SizeType size, bool) {
+    const std::string_view number(text, size);
+    if (const auto whole = parse_int(number)) return add(Value(*whole));
+    double d = 0;
+    const auto [end, error] = std::from_chars(text, text + size, d);
+    // Out of range is either next to nothing, or too much.
+    if (error == std::errc::result_out_of_range)
+      d = std::strtod(std::string(number).c_str(), nullptr);
+    number_too_big_ = std::isinf(d);
+    return !number_too_big_ && add(Value(d));
   }
-  bool Double(double d) { return add(Value(d)); }
-  bool RawNumber(const char*, rapidjson::SizeType, bool) { return false; }
+  bool Int(int) { return false; }
+  bool Uint(unsigned) { return false; }
+  bool Int64(int64_t) { return false; }
+  bool Uint64(uint64_t) { return false; }
+  bool Double(double) { return false; }
   bool String(const char* text, rapidjson::SizeType size, bool) {
     return add(Value(std::string_view(text, size)));
   }
@@ -50,6 +62,7 @@ class TreeBuilder {
   bool EndArray(rapidjson::SizeType) { return close(); }
 
   bool too_deep() const { return too_deep_; }
+  bool number_too_big() const { return number_too_big_; }
   Value take() { return std::move(root_); }
 
  private:
@@ -109,6 +122,7 @@ class TreeBuilder {
   std::vector<Frame> frames_;
   Value root_;
   bool too_deep_ = false;
+  bool number_too_big_ = false;
 };
 
 // RapidJSON appends to this; it is std::string with the stream's names.
@@ -289,10 +303,13 @@ Result<Value> parse_json(std::string_view text, const ParseOptions& options) {
   rapidjson::EncodedInputStream<rapidjson::UTF8<>, rapidjson::MemoryStream> input(stream);
   rapidjson::Reader reader;
   constexpr unsigned flags = rapidjson::kParseValidateEncodingFlag |
-                             rapidjson::kParseIterativeFlag | rapidjson::kParseFullPrecisionFlag;
+                             rapidjson::kParseIterativeFlag | rapidjson::kParseNumbersAsStringsFlag;
   const rapidjson::ParseResult parsed = reader.Parse<flags>(input, builder);
   if (builder.too_deep())
     return bad_request("JSON nested deeper than " + std::to_string(kMaxDepth) + " levels");
+  if (builder.number_too_big())
+    return bad_request("invalid JSON at byte " + std::to_string(parsed.Offset()) +
+                       ": number too big to be stored in double");
   if (parsed.IsError())
     return bad_request(std::string("invalid JSON at byte ") + std::to_string(parsed.Offset()) +
                        ": " + rapidjson::GetParseError_En(parsed.Code()));

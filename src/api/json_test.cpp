@@ -32,6 +32,19 @@ TEST_CASE("JSON does not end at a NUL") {
   CHECK(parse_json("{} \n"));
 }
 
+TEST_CASE("JSON numbers of any length and exponent are read") {
+  CHECK(parse_json("[0.1,1e5,-2.5E-3,-0]")->items()[2].as_double() == -2.5e-3);
+  CHECK(parse_json("0." + std::string(400, '0') + "1e401")->as_double() == 1);
+  CHECK(parse_json("1e-400")->as_double() == 0);
+  CHECK(parse_json("9223372036854775807")->as_int() == INT64_MAX);
+  CHECK(parse_json("-9223372036854775808")->as_int() == INT64_MIN);
+  CHECK(parse_json("9223372036854775808")->as_double() == 9223372036854775808.0);
+  CHECK_FALSE(parse_json("1e400"));
+  CHECK_FALSE(parse_json("-1e400"));
+  CHECK_FALSE(parse_json("01"));
+  CHECK_FALSE(parse_json("1."));
+}
+
 TEST_CASE("members that stand twice are told by their path") {
   std::vector<std::string> twice;
   const auto value = parse_json(R"({"a":{"b":1,"b":2},"c":[{"d":1,"d":2}]})", {1000, &twice});
