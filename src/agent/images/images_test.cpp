@@ -121,6 +121,9 @@ TEST_CASE("image names are made whole as docker's users expect") {
   CHECK(whole("ghcr.io/a/b__c.d-e:V_1") == "ghcr.io/a/b__c.d-e:V_1");
   const std::string digest = "@sha256:" + std::string(64, 'a');
   CHECK(whole("x" + digest) == "docker.io/library/x" + digest);
+  // 255 bytes at most, with what was added: what is printed can be read again.
+  CHECK(whole(std::string(237, 'x')) == "docker.io/library/" + std::string(237, 'x') + ":latest");
+  CHECK(whole(std::string(238, 'x')) == "InvalidImageName");
   for (const char* bad : {"", ":tag", "a/UPPER", "a//b", "a/../b", "a:b:c", "-a", "a-",
                           "a@sha256:1", "a b", "x:", "a___b", "a..b", "http://x/y"})
     CHECK(whole(bad) == "InvalidImageName");

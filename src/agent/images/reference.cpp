@@ -84,7 +84,7 @@ Result<Reference> parse_reference(std::string_view text) {
     if (!valid_tag(ref.tag)) return invalid_name(text);
     name = name.substr(0, colon);
   }
-  if (name.empty() || name.size() > kMaxNameBytes) return invalid_name(text);
+  if (name.empty()) return invalid_name(text);
 
   ref.host = "docker.io";
   if (const size_t first = name.find('/');
@@ -95,6 +95,7 @@ Result<Reference> parse_reference(std::string_view text) {
   }
   ref.path = name;
   if (ref.host == "docker.io" && name.find('/') == name.npos) ref.path = "library/" + ref.path;
+  if (ref.repository().size() > kMaxNameBytes) return invalid_name(text);
   if (!valid_host(ref.host)) return invalid_name(text);
   for (const std::string_view part : split(ref.path, '/'))
     if (!valid_component(part)) return invalid_name(text);
