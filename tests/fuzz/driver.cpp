@@ -81,6 +81,12 @@ void save_input() {
   written = write(STDERR_FILENO, "\n", 1);
 }
 
+}  // namespace
+
+extern "C" void __ubsan_on_report() { save_input(); }
+
+namespace {
+
 void on_signal(int signal_number) {
   save_input();
   signal(signal_number, SIG_DFL);
