@@ -4,6 +4,9 @@
 // Bytes in, frames out, and the other way round. Header blocks are compressed with zlib and the
 // dictionary of the specification; one compression context lasts as long as the connection, so a
 // decoder and an encoder belong to one connection each. Follows draft-mbelshe-httpbis-spdy-00.
+//
+// Windows are the caller's: the clients of Kubernetes neither keep nor update any and rely on the
+// back-pressure of the connection, so that a sender who waited for one would wait for ever.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +24,6 @@ namespace orch::http::spdy {
 
 inline constexpr size_t kMaxFrameBytes = 1 << 20;     // One frame's payload.
 inline constexpr size_t kMaxHeaderBytes = 64 << 10;   // A header block, unpacked.
-inline constexpr uint32_t kInitialWindow = 64 << 10;  // Of every stream, until SETTINGS say else.
-inline constexpr uint32_t kMaxWindow = 0x7fffffff;
 
 using Headers = std::vector<std::pair<std::string, std::string>>;  // Names in lower case.
 
@@ -118,26 +119,6 @@ class Encoder {
   std::string pack_headers(const Headers& headers);
 
   std::unique_ptr<Deflater> deflater_;
-};
-
-// How many bytes may still be sent on a stream, or how many the peer may.
-class Window {
- public:
-  explicit Window(uint32_t size = kInitialWindow) : left_(size) {}
-  int64_t left() const { return left_; }
-  // False when it is overdrawn: the peer broke the rules.
-  bool take(size_t bytes) {
-    left_ -= static_cast<int64_t>(bytes);
-    return left_ >= 0;
-  }
-  // False when it would exceed kMaxWindow.
-  bool add(int64_t delta) {
-    left_ += delta;
-    return left_ <= kMaxWindow;
-  }
-
- private:
-  int64_t left_;  // SETTINGS may make it negative for a while.
 };
 
 }  // namespace orch::http::spdy

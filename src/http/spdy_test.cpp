@@ -93,14 +93,5 @@ TEST_CASE("spdy: what is malformed ends it") {
   CHECK(failure(bomb).message == "SPDY: headers too large");
 }
 
-TEST_CASE("spdy: windows") {
-  Window window(10);
-  CHECK(window.take(10));
-  CHECK_FALSE(window.take(1));
-  CHECK(window.add(11));
-  CHECK(window.left() == 10);
-  CHECK_FALSE(window.add(kMaxWindow));
-}
-
 }  // namespace
 }  // namespace orch::http::spdy

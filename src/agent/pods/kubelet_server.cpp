@@ -6,6 +6,7 @@
 
 #include "agent/pods/exec_stream.h"
 #include "agent/pods/log_stream.h"
+#include "agent/pods/port_forward.h"
 #include "base/log.h"
 #include "base/strings.h"
 #include "http/websocket.h"
@@ -151,6 +152,8 @@ void KubeletServer::handle(const std::shared_ptr<http::Exchange>& exchange) {
   }
   if (path.starts_with("/exec/")) return handle_session(exchange, below("/exec/"), query, false);
   if (path.starts_with("/attach/")) return handle_session(exchange, below("/attach/"), query, true);
+  if (path.starts_with("/portForward/"))
+    return handle_port_forward(exchange, below("/portForward/"));
   exchange->send(status_response(not_found("the node has no " + path)));
 }
 
@@ -225,6 +228,51 @@ void KubeletServer::handle_session(const std::shared_ptr<http::Exchange>& exchan
     if (!streams.in) session->in.reset();
     run_exec_stream(std::move(duplex), std::move(*session), streams);
   });
+}
+
+// "ns/pod", with kubectl's tunnel or with SPDY alone.
+void KubeletServer::handle_port_forward(const std::shared_ptr<http::Exchange>& exchange,
+                                        const std::string& rest) {
+  struct Prepared {
+    Carriage carriage = Carriage::web_socket;
+    http::Response head;
+    std::string netns_path;
+  };
+  const auto prepare = [&]() -> Result<Prepared> {
+    // The path of a container, less the container.
+    const auto path = parse_container_path(rest + "/-");
+    if (!path) return bad_request("malformed path");
+    const auto worker = pods_.find(path->ns, path->pod);
+    if (!worker) return not_found("pod \"" + path->pod + "\" not found");
+    Prepared prepared;
+    prepared.netns_path = ORCH_TRY(pods_.runtime().netns_path(pod_uid(worker->pod())));
+    const auto& request = exchange->request();
+    if (http::is_websocket_request(request)) {
+      if (http::choose_protocol(request, {kPortForwardTunnel}).empty()) {
+        return bad_request("port-forward needs the WebSocket protocol " +
+                           std::string(kPortForwardTunnel));
+      }
+      prepared.head = http::websocket_response(request, kPortForwardTunnel);
+      return prepared;
+    }
+    if (to_lower(request.headers.get("Upgrade")) != to_lower(kSpdy)) {
+      return bad_request("port-forward needs a WebSocket or SPDY/3.1");
+    }
+    prepared.carriage = Carriage::bare;
+    prepared.head.status = 101;
+    prepared.head.headers.set("Connection", "Upgrade");
+    prepared.head.headers.set("Upgrade", kSpdy);
+    prepared.head.headers.set("X-Stream-Protocol-Version", kPortForward);
+    return prepared;
+  };
+  auto prepared = prepare();
+  if (!prepared.ok()) return exchange->send(status_response(prepared.status()));
+  exchange->upgrade(
+      std::move(prepared->head), [netns = prepared->netns_path, carriage = prepared->carriage](
+                                     std::unique_ptr<http::Duplex> duplex) {
+        run_port_forward(std::move(duplex), carriage,
+                         [&netns](uint16_t port) { return dial_in_netns(netns, port); });
+      });
 }
 
 }  // namespace orch::pods

@@ -1,4 +1,5 @@
-// KubeletServer: the node's HTTPS endpoint, which the API server calls for logs, exec and attach.
+// KubeletServer: the node's HTTPS endpoint, which the API server calls for logs, exec, attach and
+// port-forward.
 //
 // Only callers with a certificate of the cluster's CA in the name of the API server, or of
 // system:masters, are answered; there is nothing for anybody else. Requests that wait (logs,
@@ -38,6 +39,8 @@ class KubeletServer {
                    const std::string& query);
   void handle_session(const std::shared_ptr<http::Exchange>& exchange, const std::string& rest,
                       const std::string& query, bool attach);
+  void handle_port_forward(const std::shared_ptr<http::Exchange>& exchange,
+                           const std::string& rest);
 
   Pods& pods_;
   Clock& clock_;
