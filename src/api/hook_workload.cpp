@@ -8,10 +8,10 @@
 #include "api/metadata.h"
 #include "api/pod_spec.h"
 #include "api/selector.h"
+#include "api/workload.h"
 #include "base/strings.h"
 
 namespace orch::api {
-namespace {
 
 void validate_workload(const Value& object, Causes& causes) {
   const Value& spec = object["spec"];
@@ -51,21 +51,6 @@ void validate_workload_update(const Value& object, const Value& old, std::string
   add_invalid(&causes, "spec.selector", now, "field is immutable");
 }
 
-bool is_rolling(const Value& deployment) {
-  return deployment.at("spec.strategy.type").as_string() == "RollingUpdate";
-}
-
-void default_deployment(Value& deployment) {
-  if (!is_rolling(deployment)) return;
-  Value& strategy = deployment["spec"]["strategy"];
-  for (const char* field : {"maxUnavailable", "maxSurge"}) {
-    if (std::as_const(strategy).at("rollingUpdate")[field].is_null()) {
-      strategy["rollingUpdate"].set(field, "25%");
-    }
-  }
-}
-
-// A count or a percentage of the replicas. Its number; -1 when it is wrong.
 int64_t validate_share(const Value& share, const std::string& path, Causes& causes) {
   if (share.is_string()) {
     std::string_view digits = share.as_string();
@@ -80,6 +65,30 @@ int64_t validate_share(const Value& share, const std::string& path, Causes& caus
   }
   validate_not_negative(share, path, &causes);
   return share.as_int();
+}
+
+void validate_unchanged(const Value& object, const Value& old, const std::string& path,
+                        Causes& causes) {
+  const Value& now = object.at(path);
+  const Value& before = old.at(path);
+  if (now == before || (now.empty() && before.empty())) return;
+  add_invalid(&causes, path, now, "field is immutable");
+}
+
+namespace {
+
+bool is_rolling(const Value& deployment) {
+  return deployment.at("spec.strategy.type").as_string() == "RollingUpdate";
+}
+
+void default_deployment(Value& deployment) {
+  if (!is_rolling(deployment)) return;
+  Value& strategy = deployment["spec"]["strategy"];
+  for (const char* field : {"maxUnavailable", "maxSurge"}) {
+    if (std::as_const(strategy).at("rollingUpdate")[field].is_null()) {
+      strategy["rollingUpdate"].set(field, "25%");
+    }
+  }
 }
 
 void validate_deployment(const Value& deployment, Causes& causes) {

@@ -28,7 +28,10 @@ Value json(const std::string& text) {
 
 void collect_references(const Value& value, std::vector<std::string>* found) {
   for (const Value::Member& member : value.members()) {
-    if (member.name == "$ref") found->push_back(member.value.as_string());
+    // A property may be called $ref, too.
+    if (member.name == "$ref" && member.value.is_string()) {
+      found->push_back(member.value.as_string());
+    }
     collect_references(member.value, found);
   }
   for (const Value& item : value.items()) collect_references(item, found);

@@ -1,0 +1,147 @@
+// Limits of namespaces, and which pods go first.
+// Follows: kubernetes.io "Resource Quotas", "Limit Ranges", "Pod Priority and Preemption".
+#include <set>
+#include <string>
+#include <utility>
+
+#include "api/hook_list.h"
+#include "api/names.h"
+#include "api/quantity.h"
+#include "api/workload.h"
+
+namespace orch::api {
+namespace {
+
+constexpr int64_t kHighestUserPriority = 1'000'000'000;
+constexpr std::string_view kSystemPrefix = "system-";
+
+// The amount, when it is one; nothing to compare otherwise.
+const Quantity* amount_of(const Value& amounts, const std::string& name, Quantity* storage) {
+  const auto parsed = Quantity::parse(amounts[name].as_string());
+  if (amounts[name].is_null() || !parsed.ok()) return nullptr;
+  *storage = *parsed;
+  return storage;
+}
+
+void validate_quota(const Value& quota, Causes& causes) {
+  for (const Value::Member& one : quota.at("spec.hard").members()) {
+    const std::string path = at_key("spec.hard", one.name);
+    add_problems(&causes, path, one.name, qualified_name_problems(one.name));
+    const auto amount = Quantity::parse(one.value.as_string());
+    if (amount.ok() && amount->sign() < 0) {
+      add_invalid(&causes, path, one.value, "must be greater than or equal to 0");
+    }
+  }
+}
+
+void validate_quota_update(const Value& quota, const Value& old, std::string_view, Causes& causes) {
+  validate_unchanged(quota, old, "spec.scopes", causes);
+  validate_unchanged(quota, old, "spec.scopeSelector", causes);
+}
+
+// Limits of containers stand for defaults that aren't given.
+void default_limit_range(Value& range) {
+  Value* spec = range.find("spec");
+  Value* limits = spec == nullptr ? nullptr : spec->find("limits");
+  if (limits == nullptr || !limits->is_array()) return;
+  for (Value& limit : limits->array_items()) {
+    if (std::as_const(limit)["type"].as_string() != "Container") continue;
+    const auto copy = [&limit](const char* to, const char* from) {
+      const Value source = std::as_const(limit)[from];
+      for (const Value::Member& one : source.members()) {
+        if (std::as_const(limit)[to][one.name].is_null()) limit[to].set(one.name, one.value);
+      }
+    };
+    copy("default", "max");
+    copy("defaultRequest", "default");
+    copy("defaultRequest", "min");
+  }
+}
+
+// min ≤ defaultRequest ≤ default ≤ max, as far as they are given.
+void validate_order(const Value& limit, const std::string& path, Causes& causes) {
+  constexpr const char* kOrder[] = {"min", "defaultRequest", "default", "max"};
+  std::set<std::string> names;
+  for (const char* field : kOrder) {
+    for (const Value::Member& one : limit[field].members()) names.insert(one.name);
+  }
+  for (const std::string& name : names) {
+    const char* below = nullptr;
+    Quantity least, here;
+    for (const char* field : kOrder) {
+      if (amount_of(limit[field], name, &here) == nullptr) continue;
+      if (below != nullptr && here < least) {
+        add_invalid(&causes, at_key(at(path, below), name), limit[below][name],
+                    std::string(below) + " value " + least.to_string() + " is greater than " +
+                        field + " value " + here.to_string());
+      }
+      below = field;
+      least = here;
+    }
+  }
+}
+
+void validate_limit_range(const Value& range, Causes& causes) {
+  const Value& limits = range.at("spec.limits");
+  std::set<std::string> types;
+  for (size_t i = 0; i < limits.size(); ++i) {
+    const Value& limit = limits[i];
+    const std::string here = at("spec.limits", i);
+    const std::string& type = limit["type"].as_string();
+    if (!type.empty() && !types.insert(type).second) {
+      add_duplicate(&causes, at(here, "type"), limit["type"]);
+    }
+    if (type == "Pod") {
+      for (const char* field : {"default", "defaultRequest"}) {
+        if (limit[field].empty()) continue;
+        add_forbidden(&causes, at(here, field), "may not be specified when `type` is 'Pod'");
+      }
+    }
+    if (type == "PersistentVolumeClaim" && limit.at("min.storage").is_null() &&
+        limit.at("max.storage").is_null()) {
+      add_required(&causes, here, "either minimum or maximum storage value is required");
+    }
+    validate_order(limit, here, causes);
+  }
+}
+
+void validate_priority_class(const Value& priority, Causes& causes) {
+  const std::string& name = priority.at("metadata.name").as_string();
+  if (name.starts_with(kSystemPrefix)) {
+    const bool known = name == "system-cluster-critical" || name == "system-node-critical";
+    if (!known) {
+      add_forbidden(&causes, "metadata.name",
+                    "priority class names with 'system-' prefix are reserved for system use only");
+    }
+  } else if (priority["value"].as_int() > kHighestUserPriority) {
+    add_forbidden(&causes, "value",
+                  "maximum allowed value of a user defined priority is 1000000000");
+  }
+}
+
+void validate_priority_class_update(const Value& now, const Value& old, std::string_view,
+                                    Causes& causes) {
+  if (now["value"].as_int() != old["value"].as_int()) {
+    add_forbidden(&causes, "value", "may not be changed in an update.");
+  }
+  validate_unchanged(now, old, "preemptionPolicy", causes);
+}
+
+}  // namespace
+
+const Hook kResourceQuotaHook = {
+    .validate = validate_quota,
+    .validate_update = validate_quota_update,
+};
+
+const Hook kLimitRangeHook = {
+    .defaults = default_limit_range,
+    .validate = validate_limit_range,
+};
+
+const Hook kPriorityClassHook = {
+    .validate = validate_priority_class,
+    .validate_update = validate_priority_class_update,
+};
+
+}  // namespace orch::api
