@@ -1,6 +1,6 @@
 // Table: what `kubectl get` prints, computed here so that every client shows the same columns.
 // Pure. The columns of a resource stand in its schema; a cell is a path (".spec.replicas") or the
-// name of a function in table_cells.cpp. Follows: meta.k8s.io/v1 Table, "Receiving resources as
+// name of a function in table_*.cpp. Follows: meta.k8s.io/v1 Table, "Receiving resources as
 // Tables".
 #pragma once
 
