@@ -3,8 +3,10 @@
 
 #define RAPIDJSON_ASSERT(x) ORCH_CHECK(x)
 #define RAPIDJSON_HAS_STDSTRING 1
+#ifdef __SSE2__
+#define RAPIDJSON_SSE2
+#endif
 #include <rapidjson/error/en.h>
-#include <rapidjson/memorystream.h>
 #include <rapidjson/prettywriter.h>
 #include <rapidjson/reader.h>
 #include <rapidjson/writer.h>
@@ -21,13 +23,17 @@ namespace {
 
 const Value kNull;
 const std::string kEmptyString;
+constexpr size_t kVectorBytes = 16;  // RapidJSON reads so many at once, up to the NUL's own.
 const Array kNoItems;
 const Value::Object kNoMembers;
 
-// Builds the tree from RapidJSON's events. One frame for each open array or object.
+// Builds the tree from RapidJSON's events, each value in its place: a container that is open is the
+// last thing that its own container got, so what points to it stays good until it is closed.
 class TreeBuilder {
  public:
-  explicit TreeBuilder(std::vector<std::string>* duplicates) : duplicates_(duplicates) {}
+  explicit TreeBuilder(std::vector<std::string>* duplicates) : duplicates_(duplicates) {
+    open_.reserve(kUsualDepth);
+  }
 
   bool Null() { return add(Value()); }
   bool Bool(bool b) { return add(Value(b)); }
@@ -52,9 +58,13 @@ class TreeBuilder {
   bool String(const char* text, rapidjson::SizeType size, bool) {
     return add(Value(std::string_view(text, size)));
   }
-  bool StartObject() { return open(Value(Value::Object{})); }
+  bool StartObject() {
+    Value::Object members;
+    members.reserve(kUsualMembers);
+    return open(Value(std::move(members)));
+  }
   bool Key(const char* text, rapidjson::SizeType size, bool) {
-    frames_.back().key.assign(text, size);
+    key_.assign(text, size);
     return true;
   }
   bool EndObject(rapidjson::SizeType) { return close(); }
@@ -66,60 +76,67 @@ class TreeBuilder {
   Value take() { return std::move(root_); }
 
  private:
-  struct Frame {
-    Value value;
-    std::string key;  // Of the member being read, for objects.
-  };
+  // What most objects of Kubernetes keep within.
+  static constexpr size_t kUsualMembers = 4, kUsualDepth = 16;
 
   bool open(Value empty) {
-    if (frames_.size() >= static_cast<size_t>(kMaxDepth)) {
+    if (open_.size() >= static_cast<size_t>(kMaxDepth)) {
       too_deep_ = true;
       return false;
     }
-    frames_.push_back({std::move(empty), {}});
+    open_.push_back(place(std::move(empty)));
     return true;
   }
 
   bool close() {
-    Value done = std::move(frames_.back().value);
-    frames_.pop_back();
-    return add(std::move(done));
-  }
-
-  bool add(Value value) {
-    if (frames_.empty()) {
-      root_ = std::move(value);
-      return true;
-    }
-    Frame& top = frames_.back();
-    if (top.value.is_array()) {
-      top.value.array_items().push_back(std::move(value));
-      return true;
-    }
-    if (Value* earlier = top.value.find(top.key)) {
-      if (duplicates_ != nullptr) duplicates_->push_back(path());
-      *earlier = std::move(value);
-      return true;
-    }
-    top.value.object_members().push_back({std::move(top.key), std::move(value)});
+    open_.pop_back();
     return true;
   }
 
+  bool add(Value value) {
+    place(std::move(value));
+    return true;
+  }
+
+  Value* place(Value value) {
+    if (open_.empty()) {
+      root_ = std::move(value);
+      return &root_;
+    }
+    Value& top = *open_.back();
+    if (top.is_array()) return &top.push_back(std::move(value));
+    if (Value* earlier = top.find(key_)) {
+      if (duplicates_ != nullptr) duplicates_->push_back(path());
+      *earlier = std::move(value);
+      return earlier;
+    }
+    auto& members = top.object_members();
+    members.push_back({key_, std::move(value)});
+    return &members.back().value;
+  }
+
+  // Of the member `key_` of what is open.
   std::string path() const {
     std::string out;
-    for (const Frame& frame : frames_) {
-      if (frame.value.is_array()) {
-        out += "[" + std::to_string(frame.value.size()) + "]";
-      } else {
-        if (!out.empty()) out += ".";
-        out += frame.key;
+    for (size_t i = 0; i < open_.size(); ++i) {
+      const Value* const inner = i + 1 < open_.size() ? open_[i + 1] : nullptr;
+      if (open_[i]->is_array()) {
+        out += "[" + std::to_string(open_[i]->size() - 1) + "]";
+        continue;
       }
+      std::string_view name = key_;
+      for (const Value::Member& member : open_[i]->members()) {
+        if (&member.value == inner) name = member.name;
+      }
+      if (!out.empty()) out += ".";
+      out += name;
     }
     return out;
   }
 
   std::vector<std::string>* duplicates_;
-  std::vector<Frame> frames_;
+  std::vector<Value*> open_;  // Containers being read, outermost first.
+  std::string key_;           // Of the member being read.
   Value root_;
   bool too_deep_ = false;
   bool number_too_big_ = false;
@@ -135,32 +152,45 @@ struct StringSink {
 
 template <class Writer>
 void write_value(Writer& writer, const Value& value) {
-  if (value.is_null()) {
-    writer.Null();
-  } else if (value.is_bool()) {
-    writer.Bool(value.as_bool());
-  } else if (value.is_int()) {
-    writer.Int64(value.as_int());
-  } else if (value.is_double()) {
-    const double d = value.as_double();
-    if (std::isfinite(d))
-      writer.Double(d);
-    else
-      writer.Null();  // JSON has no other word for it.
-  } else if (value.is_string()) {
-    writer.String(value.as_string().data(),
-                  static_cast<rapidjson::SizeType>(value.as_string().size()));
-  } else if (value.is_array()) {
-    writer.StartArray();
-    for (const Value& item : value.items()) write_value(writer, item);
-    writer.EndArray();
-  } else {
+  if (value.is_object()) {
     writer.StartObject();
     for (const Value::Member& member : value.members()) {
       writer.Key(member.name.data(), static_cast<rapidjson::SizeType>(member.name.size()));
       write_value(writer, member.value);
     }
     writer.EndObject();
+  } else if (value.is_array()) {
+    writer.StartArray();
+    for (const Value& item : value.items()) write_value(writer, item);
+    writer.EndArray();
+  } else {
+    const std::string text = to_json(value);
+    writer.RawValue(text.data(), text.size(), rapidjson::kNullType);
+  }
+}
+
+// Compact JSON is on the way of every write, so it goes straight into the text; RapidJSON is left
+// with the shortest form of a double.
+void append_double(std::string* out, double d) {
+  if (!std::isfinite(d)) {
+    *out += "null";  // JSON has no other word for it.
+    return;
+  }
+  StringSink sink{out};
+  rapidjson::Writer<StringSink> writer(sink);
+  writer.Double(d);
+}
+
+void append_escaped(std::string* out, char c) {
+  constexpr std::string_view kHex = "0123456789ABCDEF";
+  constexpr std::string_view kPlain = "\"\\\b\f\n\r\t", kLetters = "\"\\bfnrt";
+  *out += '\\';
+  if (const size_t at = kPlain.find(c); at != kPlain.npos) {
+    *out += kLetters[at];
+  } else {
+    *out += "u00";
+    *out += kHex[static_cast<unsigned char>(c) >> 4];
+    *out += kHex[static_cast<unsigned char>(c) & 15];
   }
 }
 
@@ -215,8 +245,12 @@ const Value::Object& Value::members() const {
 }
 
 const Value* Value::find(std::string_view name) const {
-  for (const Member& member : members())
+  // Most names differ in length or first letter already.
+  const char first = name.empty() ? '\0' : name.front();
+  for (const Member& member : members()) {
+    if (member.name.size() != name.size() || member.name[0] != first) continue;
     if (member.name == name) return &member.value;
+  }
   return nullptr;
 }
 
@@ -298,12 +332,16 @@ Result<Value> parse_json(std::string_view text, const ParseOptions& options) {
   if (text.size() > options.max_bytes)
     return too_large("JSON document of " + std::to_string(text.size()) +
                      " bytes is larger than the limit of " + std::to_string(options.max_bytes));
+  // The text is checked as a whole, and read from a copy that ends with a NUL: both are faster than
+  // RapidJSON's way of looking at each character. Recursion is bounded by kMaxDepth.
+  if (!valid_utf8(text)) return bad_request("invalid JSON: not valid UTF-8");
+  std::string copy;
+  copy.reserve(text.size() + kVectorBytes);
+  copy = text;
   TreeBuilder builder(options.duplicates);
-  rapidjson::MemoryStream stream(text.data(), text.size());
-  rapidjson::EncodedInputStream<rapidjson::UTF8<>, rapidjson::MemoryStream> input(stream);
+  rapidjson::StringStream input(copy.c_str());
   rapidjson::Reader reader;
-  constexpr unsigned flags = rapidjson::kParseValidateEncodingFlag |
-                             rapidjson::kParseIterativeFlag | rapidjson::kParseNumbersAsStringsFlag;
+  constexpr unsigned flags = rapidjson::kParseNumbersAsStringsFlag;
   const rapidjson::ParseResult parsed = reader.Parse<flags>(input, builder);
   if (builder.too_deep())
     return bad_request("JSON nested deeper than " + std::to_string(kMaxDepth) + " levels");
@@ -320,15 +358,47 @@ Result<Value> parse_json(std::string_view text, const ParseOptions& options) {
 }
 
 void append_json(std::string* out, const Value& value) {
-  StringSink sink{out};
-  rapidjson::Writer<StringSink> writer(sink);
-  write_value(writer, value);
+  if (value.is_string()) {
+    append_json_string(out, value.as_string());
+  } else if (value.is_object()) {
+    char separator = '{';
+    for (const Value::Member& member : value.members()) {
+      *out += std::exchange(separator, ',');
+      append_json_string(out, member.name);
+      *out += ':';
+      append_json(out, member.value);
+    }
+    *out += value.size() == 0 ? "{}" : "}";
+  } else if (value.is_array()) {
+    char separator = '[';
+    for (const Value& item : value.items()) {
+      *out += std::exchange(separator, ',');
+      append_json(out, item);
+    }
+    *out += value.size() == 0 ? "[]" : "]";
+  } else if (value.is_int()) {
+    char digits[24];
+    const auto end = std::to_chars(digits, digits + sizeof digits, value.as_int()).ptr;
+    out->append(digits, static_cast<size_t>(end - digits));
+  } else if (value.is_double()) {
+    append_double(out, value.as_double());
+  } else {
+    *out += value.is_null() ? "null" : value.as_bool() ? "true" : "false";
+  }
 }
 
 void append_json_string(std::string* out, std::string_view text) {
-  StringSink sink{out};
-  rapidjson::Writer<StringSink> writer(sink);
-  writer.String(text.data(), static_cast<rapidjson::SizeType>(text.size()));
+  *out += '"';
+  size_t written = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\') continue;
+    out->append(text, written, i - written);
+    append_escaped(out, c);
+    written = i + 1;
+  }
+  out->append(text, written, text.size() - written);
+  *out += '"';
 }
 
 std::string to_json(const Value& value) {

@@ -122,35 +122,12 @@ class Parser {
   size_t at_ = 0;
 };
 
-const std::string* find_label(const Labels& labels, std::string_view key) {
+std::optional<std::string_view> find_label(const Labels& labels, std::string_view key) {
   const auto at =
       std::lower_bound(labels.begin(), labels.end(), key,
                        [](const auto& label, std::string_view k) { return label.first < k; });
-  return at != labels.end() && at->first == key ? &at->second : nullptr;
-}
-
-bool satisfied(const Requirement& r, const std::string* value) {
-  const auto listed = [&] {
-    return std::find(r.values.begin(), r.values.end(), *value) != r.values.end();
-  };
-  switch (r.op) {
-    case Operator::in:
-      return value != nullptr && listed();
-    case Operator::not_in:
-      return value == nullptr || !listed();
-    case Operator::exists:
-      return value != nullptr;
-    case Operator::not_exists:
-      return value == nullptr;
-    case Operator::greater:
-    case Operator::less: {
-      if (value == nullptr) return false;
-      const auto have = parse_int(*value), limit = parse_int(r.values[0]);
-      if (!have || !limit) return false;
-      return r.op == Operator::greater ? *have > *limit : *have < *limit;
-    }
-  }
-  return false;
+  if (at == labels.end() || at->first != key) return std::nullopt;
+  return at->second;
 }
 
 Result<Requirement> from_expression(const Value& expression) {
@@ -240,9 +217,31 @@ LabelSelector LabelSelector::from_map(const Value& map) {
 }
 
 bool LabelSelector::matches(const Labels& labels) const {
-  if (nothing_) return false;
-  return std::all_of(requirements_.begin(), requirements_.end(),
-                     [&](const Requirement& r) { return satisfied(r, find_label(labels, r.key)); });
+  return matches_with([&](std::string_view key) { return find_label(labels, key); });
+}
+
+bool LabelSelector::satisfied(const Requirement& r, std::optional<std::string_view> value) {
+  const auto listed = [&] {
+    return std::find(r.values.begin(), r.values.end(), *value) != r.values.end();
+  };
+  switch (r.op) {
+    case Operator::in:
+      return value && listed();
+    case Operator::not_in:
+      return !value || !listed();
+    case Operator::exists:
+      return value.has_value();
+    case Operator::not_exists:
+      return !value;
+    case Operator::greater:
+    case Operator::less: {
+      if (!value) return false;
+      const auto have = parse_int(*value), limit = parse_int(r.values[0]);
+      if (!have || !limit) return false;
+      return r.op == Operator::greater ? *have > *limit : *have < *limit;
+    }
+  }
+  return false;
 }
 
 std::string LabelSelector::to_string() const {

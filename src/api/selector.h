@@ -2,6 +2,7 @@
 // Follows: Kubernetes "Labels and Selectors" and "Field Selectors".
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -36,6 +37,16 @@ class LabelSelector {
   static LabelSelector from_map(const Value& map);
 
   bool matches(const Labels& labels) const;
+  // The same for labels that are kept elsewhere: `value_of` gives a label's value, nullopt for
+  // none.
+  template <class ValueOf>
+  bool matches_with(const ValueOf& value_of) const {
+    if (nothing_) return false;
+    for (const Requirement& one : requirements_) {
+      if (!satisfied(one, value_of(one.key))) return false;
+    }
+    return true;
+  }
   bool everything() const { return !nothing_ && requirements_.empty(); }
   const std::vector<Requirement>& requirements() const { return requirements_; }
   std::string to_string() const;
@@ -43,6 +54,8 @@ class LabelSelector {
   static constexpr size_t kMaxTextBytes = 64 << 10;
 
  private:
+  static bool satisfied(const Requirement& one, std::optional<std::string_view> value);
+
   std::vector<Requirement> requirements_;
   bool nothing_ = false;
 };

@@ -54,9 +54,6 @@ bool equal_field(const Resource& resource, const Value& a, const Value& b, std::
   return canonicalize(*field->type, a[name]) == canonicalize(*field->type, b[name]);
 }
 
-void shape_of_value(const Field& field, const Value& value, const std::string& path,
-                    Causes* causes);
-
 bool missing(const Field& field, const Value& value) {
   switch (field.shape) {
     case Shape::string:
@@ -72,36 +69,69 @@ bool missing(const Field& field, const Value& value) {
   }
 }
 
-void shape_of_value(const Field& field, const Value& value, const std::string& path,
-                    Causes* causes) {
+// Where a value stands, as a chain on the stack: a path becomes text only when it is complained of.
+struct Place {
+  const Place* outer = nullptr;
+  std::string_view field;            // A member's name ...
+  std::string_view key;              // ... or a map's key ...
+  size_t index = std::string::npos;  // ... or a list's index.
+
+  std::string path() const {
+    const std::string before = outer != nullptr ? outer->path() : "";
+    if (index != std::string::npos) return at(before, index);
+    if (!key.empty()) return at_key(before, key);
+    return field.empty() ? before : at(before, field);
+  }
+};
+
+void shape_of_object(const Type& type, const Value& object, const Place& place, bool root,
+                     Causes* causes);
+
+void shape_of_value(const Field& field, const Value& value, const Place& place, Causes* causes) {
   switch (field.shape) {
     case Shape::object:
-      validate_shape(*field.type, value, path, causes);
+      shape_of_object(*field.type, value, place, false, causes);
       break;
     case Shape::array: {
       const Field& element = *field.element;
       if (element.shape != Shape::object && element.enum_values.empty()) break;
       for (size_t i = 0; i < value.size(); ++i) {
-        shape_of_value(element, value[i], at(path, i), causes);
+        shape_of_value(element, value[i], {.outer = &place, .field = {}, .key = {}, .index = i},
+                       causes);
       }
       break;
     }
     case Shape::map:
       if (field.element->shape != Shape::object) break;
       for (const Value::Member& member : value.members()) {
-        shape_of_value(*field.element, member.value, at_key(path, member.name), causes);
+        shape_of_value(*field.element, member.value,
+                       {.outer = &place, .field = {}, .key = member.name}, causes);
       }
       break;
     case Shape::string: {
       const auto& known = field.enum_values;
       if (known.empty() || value.empty()) break;
       if (std::find(known.begin(), known.end(), value.as_string()) == known.end()) {
-        add_not_supported(causes, path, value, known);
+        add_not_supported(causes, place.path(), value, known);
       }
       break;
     }
     default:
       break;
+  }
+}
+
+void shape_of_object(const Type& type, const Value& object, const Place& place, bool root,
+                     Causes* causes) {
+  for (const Field& field : type.fields) {
+    // Status is written by parts of the cluster itself, which leave out what they don't know.
+    if (root && (field.name == kStatus || field.name == "metadata")) continue;
+    const Value& value = object[field.name];
+    if (!missing(field, value)) {
+      shape_of_value(field, value, {.outer = &place, .field = field.name, .key = {}}, causes);
+    } else if (field.required && !field.may_be_empty) {
+      add_required(causes, at(place.path(), field.name));
+    }
   }
 }
 
@@ -160,16 +190,7 @@ Causes validate_update(const Resource& resource, const Value& object, const Valu
 
 void validate_shape(const Type& type, const Value& object, const std::string& path,
                     Causes* causes) {
-  for (const Field& field : type.fields) {
-    // Status is written by parts of the cluster itself, which leave out what they don't know.
-    if (path.empty() && (field.name == kStatus || field.name == "metadata")) continue;
-    const Value& value = object[field.name];
-    if (missing(field, value)) {
-      if (field.required && !field.may_be_empty) add_required(causes, at(path, field.name));
-    } else {
-      shape_of_value(field, value, at(path, field.name), causes);
-    }
-  }
+  shape_of_object(type, object, {.outer = nullptr, .field = path, .key = {}}, path.empty(), causes);
 }
 
 }  // namespace orch::api

@@ -43,11 +43,8 @@ Result<Selection> Selection::make(const api::Resource& resource, std::string_vie
 }
 
 bool Selection::matches(const store::Record& record) const {
-  if (!labels_.everything()) {
-    api::Labels labels;
-    for (const auto& [key, value] : record.tags.labels()) labels.emplace_back(key, value);
-    if (!labels_.matches(labels)) return false;
-  }
+  const auto label = [&](std::string_view key) { return record.tags.label(key); };
+  if (!labels_.matches_with(label)) return false;
   for (const auto& requirement : fields_.requirements()) {
     std::string_view value;
     if (requirement.path == "metadata.name") {
