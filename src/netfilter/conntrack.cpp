@@ -36,6 +36,10 @@ std::map<Place, Places> udp_doors(const ServiceTable& table) {
     for (const Ipv4 ip : service.external_ips) doors[{ip, service.port}] = backends;
     if (service.node_port != 0) doors[{Ipv4{}, service.node_port}] = backends;
   }
+  for (const HostPort& host_port : table.host_ports) {
+    if (host_port.protocol == Protocol::udp)
+      doors[{host_port.host_ip, host_port.port}] = {{host_port.pod_ip, host_port.pod_port}};
+  }
   return doors;
 }
 

@@ -98,6 +98,14 @@ class ServiceChains {
     }
   }
 
+  void add(const HostPort& host_port) {
+    Service alone;
+    alone.name = host_port.name;
+    alone.protocol = host_port.protocol;
+    const Endpoint pod{host_port.pod_ip, host_port.pod_port, true};
+    add_door(host_port.host_ip, host_port.port, alone, true, Jump{endpoint_chain(alone, pod)}, {});
+  }
+
  private:
   void add_door(Ipv4 ip, uint16_t port, const Service& service, bool open, const Target& target,
                 const Target& shut) {
@@ -234,6 +242,9 @@ Tables rules(const ServiceTable& table, const NodeNet& node) {
   nat.at("ORCH-SERVICES").push_back(mark_rule(to_services));
   ServiceChains chains(nat, node);
   for (const Service* service : services) chains.add(*service);
+  std::vector<HostPort> host_ports = table.host_ports;
+  std::sort(host_ports.begin(), host_ports.end());
+  for (const HostPort& host_port : host_ports) chains.add(host_port);
   add_dispatch(nat, std::move(chains.doors), node);
   add_masquerade(nat, node);
 

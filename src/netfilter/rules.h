@@ -8,7 +8,8 @@
 //   built-in → ORCH-SERVICES → (service CIDR?) ORCH-CLUSTERIP → prefix tree of addresses, at most
 //   8 services in a leaf → ORCH-SVC-x → one random choice per endpoint, DNAT.
 // A chain of its own (ORCH-SEP-x) is made only for an endpoint that can talk to itself (it is on
-// this node: hairpin) or that must be found again (session affinity).
+// this node: hairpin) or that must be found again (session affinity). Host ports lead to such a
+// chain straight away.
 //
 // Follows Kubernetes' Service semantics ("Virtual IPs and Service Proxies").
 #pragma once
@@ -51,8 +52,21 @@ struct Service {
   bool operator==(const Service&) const = default;
 };
 
+// A port of this node that belongs to one pod on it (containerPort with hostPort).
+struct HostPort {
+  std::string name;  // "namespace/pod"; unique together with protocol, address and port.
+  Protocol protocol = Protocol::tcp;
+  Ipv4 host_ip;  // Not set: on any local address.
+  uint16_t port = 0;
+  Ipv4 pod_ip;
+  uint16_t pod_port = 0;
+
+  auto operator<=>(const HostPort&) const = default;
+};
+
 struct ServiceTable {
-  std::vector<Service> services;  // Any order; the rules do not depend on it.
+  std::vector<Service> services;          // Any order; the rules do not depend on it.
+  std::vector<HostPort> host_ports = {};  // Likewise. A service's door goes before a host port.
 
   bool operator==(const ServiceTable&) const = default;
 };

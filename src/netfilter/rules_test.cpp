@@ -75,10 +75,24 @@ Service parse_service(std::string_view line) {
   return service;
 }
 
+// host-port default/web tcp 192.0.2.1:8080 10.42.0.5:80      (the first address 0.0.0.0: any)
+HostPort parse_host_port(std::string_view line) {
+  const auto words = split(line, ' ');
+  REQUIRE(words.size() == 5);
+  const Endpoint door = parse_endpoint(words[3]), pod = parse_endpoint(words[4]);
+  return {std::string(words[1]),
+          words[2] == "udp" ? Protocol::udp : Protocol::tcp,
+          door.ip,
+          door.port,
+          pod.ip,
+          pod.port};
+}
+
 ServiceTable parse_services(std::string_view text) {
   ServiceTable table;
   for (const std::string_view line : split(text, '\n')) {
     if (line.starts_with("service ")) table.services.push_back(parse_service(line));
+    if (line.starts_with("host-port ")) table.host_ports.push_back(parse_host_port(line));
   }
   return table;
 }

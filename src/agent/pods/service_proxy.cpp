@@ -39,6 +39,12 @@ void ServiceProxy::start() {
     const std::lock_guard lock(mutex_);
     started_ = true;
   }
+  subscriptions_.push_back(
+      parts_.cache.subscribe(api::resource::pods(), [this](const client::Change& change) {
+        if (change.bytes.find("\"hostPort\"") == change.bytes.npos) return;
+        if (change.bytes.find("\"" + parts_.node_name + "\"") == change.bytes.npos) return;
+        touch(kGatherMs);
+      }));
   touch(0);
 }
 
@@ -94,6 +100,12 @@ bool ServiceProxy::write_services() {
   }
   if (!net || !parts_.write_rules) return true;
   auto table = service_table(services, slices, parts_.node_name);
+  client::Filter ours;
+  ours.field = "spec.nodeName";
+  ours.value = parts_.node_name;
+  for (const auto& pod : parts_.cache.list(api::resource::pods(), ours)) {
+    for (auto& port : host_ports(pod)) table.host_ports.push_back(std::move(port));
+  }
   if (written_ == table && written_net_ == net) return true;
   const auto committed = netfilter::commit_tables(netfilter::rules(table, *net));
   if (!committed.ok()) {

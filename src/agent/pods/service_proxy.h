@@ -1,6 +1,6 @@
 // ServiceProxy: keeps this node's packet filter, DNS zone and routes equal to what the cluster's
-// Services, EndpointSlices and Nodes say. Changes that come together are written together, by one
-// job at a time.
+// Services, EndpointSlices, Nodes and this node's pods with host ports say. Changes that come
+// together are written together, by one job at a time.
 #pragma once
 
 #include <memory>

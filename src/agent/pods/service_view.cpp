@@ -144,6 +144,34 @@ netfilter::ServiceTable service_table(const std::vector<api::Value>& services,
   return table;
 }
 
+std::vector<netfilter::HostPort> host_ports(const api::Value& pod) {
+  std::vector<netfilter::HostPort> ports;
+  const auto& spec = pod["spec"];
+  const auto& phase = pod["status"]["phase"].as_string();
+  const auto pod_ip = parse_ipv4(pod["status"]["podIP"].as_string());
+  if (!pod_ip || spec["hostNetwork"].as_bool() || phase == "Succeeded" || phase == "Failed") {
+    return ports;
+  }
+  const auto& metadata = pod["metadata"];
+  for (const char* list : {"initContainers", "containers"}) {
+    for (const auto& container : spec[list].items()) {
+      for (const auto& port : container["ports"].items()) {
+        const auto protocol = protocol_of(port);
+        if (port["hostPort"].as_int() == 0 || !protocol) continue;
+        netfilter::HostPort row;
+        row.name = service_key(metadata["namespace"].as_string(), metadata["name"].as_string());
+        row.protocol = *protocol;
+        row.host_ip = parse_ipv4(port["hostIP"].as_string()).value_or(Ipv4{});
+        row.port = port_number(port["hostPort"]);
+        row.pod_ip = *pod_ip;
+        row.pod_port = port_number(port["containerPort"]);
+        ports.push_back(std::move(row));
+      }
+    }
+  }
+  return ports;
+}
+
 dns::ZoneData zone_data(const std::vector<api::Value>& services,
                         const std::vector<api::Value>& slices, const std::string& domain) {
   const auto grouped = group_slices(slices);

@@ -1,4 +1,4 @@
-// service_view: the cluster's Services, EndpointSlices and Nodes as the plain values that the
+// service_view: the cluster's Services, EndpointSlices, Pods and Nodes as the plain values that the
 // packet filter, the DNS zone and the routes are made from. Pure.
 #pragma once
 
@@ -18,6 +18,9 @@ namespace orch::pods {
 netfilter::ServiceTable service_table(const std::vector<api::Value>& services,
                                       const std::vector<api::Value>& slices,
                                       const std::string& node_name);
+
+// Those of a pod that runs, or will, and has an address of its own.
+std::vector<netfilter::HostPort> host_ports(const api::Value& pod);
 
 dns::ZoneData zone_data(const std::vector<api::Value>& services,
                         const std::vector<api::Value>& slices, const std::string& domain);
