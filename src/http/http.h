@@ -87,6 +87,9 @@ class Stream {
   virtual bool write(Body piece) = 0;
   // Bytes queued and not yet taken by the kernel, for writers that can pause instead.
   virtual size_t backlog() const = 0;
+  // Such a pause: blocks until at most `bytes` are queued. False when the peer is gone or the
+  // stream closed. Not on an I/O thread.
+  virtual bool wait_for_backlog(size_t bytes) = 0;
   // Ends the response in good order. Idempotent.
   virtual void close() = 0;
 };

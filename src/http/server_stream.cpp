@@ -32,6 +32,7 @@ bool ServerStream::write(Body piece) {
     const size_t waiting = backlog();
     if (waiting > 0 && waiting + piece.size() > limit_) {
       cut_off = gone_ = true;
+      drained_.notify_all();
       queue_.clear();
     } else {
       size_t added = piece.size();
@@ -56,11 +57,29 @@ bool ServerStream::write(Body piece) {
   return true;
 }
 
+bool ServerStream::wait_for_backlog(size_t bytes) {
+  std::unique_lock lock(mutex_);
+  ++waiters_;
+  drained_.wait(lock, [&] { return gone_ || closed_ || backlog_.load() <= bytes; });
+  --waiters_;
+  return !gone_ && !closed_;
+}
+
+// The waiter counts itself before it looks at the backlog, and here it is the other way round: one
+// of the two sees the other.
+void ServerStream::bytes_left(size_t n) {
+  backlog_.fetch_sub(n);
+  if (waiters_.load() == 0) return;
+  const std::lock_guard lock(mutex_);
+  drained_.notify_all();
+}
+
 void ServerStream::close() {
   {
     const std::lock_guard lock(mutex_);
     if (gone_ || closed_) return;
     closed_ = true;
+    drained_.notify_all();
     if (chunked_) {
       queue_.push_back(unowned(last_chunk));
       backlog_.fetch_add(last_chunk.size(), std::memory_order_relaxed);
@@ -87,6 +106,7 @@ ServerStream::Taken ServerStream::take() {
 bool ServerStream::set_gone() {
   const std::lock_guard lock(mutex_);
   gone_ = true;
+  drained_.notify_all();
   queue_.clear();
   return !closed_;
 }

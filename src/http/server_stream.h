@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 
@@ -20,6 +21,7 @@ class ServerStream : public Stream {
 
   bool write(Body piece) override;
   size_t backlog() const override { return backlog_.load(std::memory_order_relaxed); }
+  bool wait_for_backlog(size_t bytes) override;
   void close() override;
 
   // For the connection, on its I/O thread.
@@ -30,7 +32,7 @@ class ServerStream : public Stream {
   Taken take();
   // The head of the response counts as backlog too.
   void bytes_queued(size_t n) { backlog_.fetch_add(n, std::memory_order_relaxed); }
-  void bytes_left(size_t n) { backlog_.fetch_sub(n, std::memory_order_relaxed); }
+  void bytes_left(size_t n);
   // From now on write() says false. True unless close() had been called: the writer is to be told.
   bool set_gone();
 
@@ -42,6 +44,8 @@ class ServerStream : public Stream {
   const size_t limit_;
   const bool chunked_;
   std::atomic<size_t> backlog_{0};
+  std::atomic<int> waiters_{0};  // In wait_for_backlog(); spares all others the lock.
+  std::condition_variable drained_;
   std::mutex mutex_;
   std::vector<Body::Piece> queue_;
   bool flush_posted_ = false;

@@ -96,6 +96,35 @@ TEST_CASE("a reader that does not read is cut off, never waited for") {
   CHECK_FALSE(taker.stream->write("more"));
 }
 
+TEST_CASE("a writer may wait for its reader, or for its end") {
+  StreamTaker taker;
+  const auto server = serve(std::ref(taker));
+  const auto client = connect(server->port());
+  auto response = client->open({});
+  REQUIRE(response.ok());
+  REQUIRE(taker.started.wait());
+  constexpr size_t total = 32 << 20;
+  std::thread writer([&] {
+    const std::string piece(64 << 10, 'x');
+    for (size_t sent = 0; sent < total; sent += piece.size()) {
+      if (!taker.stream->wait_for_backlog(backlog_limit / 2)) return;
+      if (!taker.stream->write(piece)) return;
+    }
+  });
+  CHECK(read_exactly(**response, total).size() == total);
+  writer.join();
+  CHECK(taker.stream->wait_for_backlog(0));
+  // Now nobody reads: the wait ends with the reader.
+  std::thread stuck([&] {
+    while (taker.stream->write(std::string(64 << 10, 'x'))) {
+      if (!taker.stream->wait_for_backlog(backlog_limit / 2)) return;
+    }
+  });
+  response = Status{};
+  CHECK(taker.closed.wait());
+  stuck.join();
+}
+
 TEST_CASE("a reader that stalls is cut off after the write timeout") {
   StreamTaker taker;
   ServerOptions options = server_options();

@@ -11,8 +11,8 @@ namespace orch::pods {
 namespace {
 
 constexpr size_t kBlock = 64 << 10;
-// Between two looks at a slow reader, or at a container whose log was closed but whose exit is not
-// recorded yet. Only then: otherwise the thread sleeps until there is an event.
+// Between two looks at a container whose log was closed but whose exit is not recorded yet. Only
+// then: otherwise the thread sleeps until there is an event.
 constexpr int kLookAgainMs = 20;
 
 class Session {
@@ -55,7 +55,7 @@ class Session {
     std::string block(kBlock, '\0');
     for (;;) {
       const ssize_t n = ::pread(file_.get(), block.data(), block.size(), offset_);
-      if (n < 0 || closed(0)) return false;
+      if (n < 0 || closed()) return false;
       if (n == 0) {
         if (!was_rotated()) return true;
         if (!open_file(false)) return true;
@@ -65,9 +65,7 @@ class Session {
       std::string text = filter_.feed(std::string_view(block).substr(0, static_cast<size_t>(n)));
       if (!text.empty() && !stream_.out->write(http::Body(std::move(text)))) return false;
       if (filter_.full()) return false;
-      while (stream_.out->backlog() > kLogBacklogBytes / 2) {
-        if (closed(kLookAgainMs)) return false;
-      }
+      if (!stream_.out->wait_for_backlog(kLogBacklogBytes / 2)) return false;
     }
   }
 
@@ -80,9 +78,9 @@ class Session {
     return of_path.st_ino != of_file.st_ino;
   }
 
-  bool closed(int timeout_ms) const {
+  bool closed() const {
     pollfd waited{stream_.closed_fd, POLLIN, 0};
-    return ::poll(&waited, 1, timeout_ms) > 0;
+    return ::poll(&waited, 1, 0) > 0;
   }
 
   // True when there may be more to read; false when the container has ended.
