@@ -147,6 +147,30 @@ Result<std::vector<ArchivedImage>> read_oci(const std::string& folder) {
   return images;
 }
 
+// gzip or zstd: then the digest of the file is not that of the tar in it.
+bool is_compressed(const std::string& path) {
+  unsigned char magic[4] = {};
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd || ::read(fd.get(), magic, sizeof magic) != sizeof magic) return false;
+  return (magic[0] == 0x1f && magic[1] == 0x8b) || (magic[0] == 0x28 && magic[1] == 0xb5);
+}
+
+// The configuration names the layers' digests; unpacked they are checked against it.
+Result<void> check_layers(const ArchivedImage& image) {
+  const Value config = ORCH_TRY(api::parse_json(image.config_json));
+  const Value& wanted = config["rootfs"]["diff_ids"];
+  if (wanted.size() != image.layers.size())
+    return bad_request("the image's configuration names " + std::to_string(wanted.size()) +
+                       " layers, the archive has " + std::to_string(image.layers.size()));
+  for (size_t i = 0; i < image.layers.size(); ++i) {
+    const ArchivedImage::Layer& layer = image.layers[i];
+    if (wanted.items()[i].as_string() != layer.digest && !is_compressed(layer.path))
+      return bad_request("layer " + std::to_string(i + 1) +
+                         " in the archive is damaged: its digest differs");
+  }
+  return {};
+}
+
 Result<std::vector<ArchivedImage>> read_docker(const std::string& folder) {
   const Value list =
       ORCH_TRY(api::parse_json(ORCH_TRY(read_file(folder + "/manifest.json", kMaxManifestBytes))));
@@ -167,6 +191,7 @@ Result<std::vector<ArchivedImage>> read_docker(const std::string& folder) {
       const std::string path = folder + "/" + layer.as_string();
       image.layers.push_back({ORCH_TRY(digest_of_file(path)), path});
     }
+    ORCH_TRY(check_layers(image));
     images.push_back(std::move(image));
   }
   return images;
@@ -184,6 +209,7 @@ Result<std::vector<ArchivedImage>> read_image_archive(const std::string& archive
                     ? read_oci(folder)
                     : Result<std::vector<ArchivedImage>>(bad_request(
                           "neither index.json nor manifest.json in it: no image archive"));
+  if (images && images->empty()) images = bad_request("it holds no image");
   if (!images) return std::move(images).status().in(archive_path);
   return images;
 }

@@ -2,6 +2,7 @@
 #include "agent/images/images.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -22,6 +23,8 @@
 namespace orch::images {
 
 namespace {
+
+constexpr int64_t kMaxMarkBytes = 8192;
 
 Status with_reason(Status status, std::string_view reason) {
   status.reason = reason;
@@ -54,6 +57,7 @@ class LocalImages : public Images {
       : options_(std::move(options)), store_(std::move(store)) {}
 
   Result<void> import_all() {
+    ORCH_TRY(make_dirs(options_.dir + "/imported", 0700));
     std::error_code error;
     std::vector<std::string> paths;
     for (const auto& entry : std::filesystem::directory_iterator(options_.import_dir, error))
@@ -63,11 +67,20 @@ class LocalImages : public Images {
       const bool known = path.ends_with(".tar") || path.ends_with(".tar.gz") ||
                          path.ends_with(".tgz") || path.ends_with(".tar.zst");
       if (!known) continue;
-      // One bad archive must not keep the node from starting.
-      if (const auto imported = import_archive(path); !imported)
-        log::error("images", "import failed: " + imported.status().message);
+      import_once(path);
     }
     return {};
+  }
+
+  // Reads an archive whole only when it is new or has changed since.
+  void import_once(const std::string& path) {
+    const std::string mark = mark_of(path), mark_path = imported_path(path);
+    if (!mark.empty() && read_file(mark_path, kMaxMarkBytes).value_or("") == mark) return;
+    // One bad archive must not keep the node from starting.
+    auto done = import_archive(path);
+    if (!done) return log::error("images", "import failed: " + done.status().message);
+    if (const auto noted = write_file_atomic(mark_path, mark); !noted)
+      log::warning("images", "will import again: " + noted.status().message);
   }
 
   Result<ImageRef> ensure(const EnsureRequest& request) override {
@@ -101,6 +114,7 @@ class LocalImages : public Images {
     const auto used = store_->mounted_images();
     if (std::find(used.begin(), used.end(), record.image.id) != used.end())
       return conflict("image " + std::string(name_or_id) + " is in use by a container");
+    ORCH_TRY(forget_imports());
     return store_->drop_image(record);
   }
 
@@ -138,6 +152,20 @@ class LocalImages : public Images {
   }
 
  private:
+  // Where it is noted that the archive was imported, and what it looked like then: path, size and
+  // time of its last change. "" when it can't be told.
+  std::string imported_path(const std::string& path) const {
+    return options_.dir + "/imported/" + crypto::sha256_hex(path);
+  }
+  static std::string mark_of(const std::string& path) {
+    struct stat found {};
+    if (::stat(path.c_str(), &found) != 0) return "";
+    return path + " " + std::to_string(found.st_size) + " " + std::to_string(found.st_mtim.tv_sec) +
+           "." + std::to_string(found.st_mtim.tv_nsec);
+  }
+  // A removed image is imported again at the next start.
+  Result<void> forget_imports() { return remove_tree(options_.dir + "/imported"); }
+
   Result<ImageRecord> find_record(std::string_view name_or_id) {
     std::string name, repo_digest;
     if (const auto reference = parse_reference(name_or_id)) {

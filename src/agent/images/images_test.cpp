@@ -9,7 +9,9 @@
 #include <catch2/catch_test_macros.hpp>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 
+#include "agent/images/layer_store.h"
 #include "agent/images/manifest.h"
 #include "agent/images/reference.h"
 #include "agent/images/registry.h"
@@ -238,6 +240,56 @@ TEST_CASE("an imported image mounts as the sum of its layers") {
   CHECK(images->mounted().empty());
   CHECK(images->remove("hello:1"));
   CHECK(images->find("hello:1").status().not_found());
+}
+
+TEST_CASE("an archive in the import folder is read once, and again when it changed") {
+  if (::geteuid() != 0) SKIP("needs root");
+  TempDir dir;
+  const auto open_with_imports = [&] {
+    Options options;
+    options.dir = dir / "store";
+    options.import_dir = dir / "import";
+    auto images = Images::open(options, system_clock(), system_random());
+    REQUIRE(images);
+    return std::move(*images);
+  };
+  REQUIRE(make_dirs(dir / "import"));
+  const auto write_layer = [&](const std::string& text) {
+    Tar layer(dir / "a.tar");
+    layer.add("a", Tar::kFile, text);
+  };
+  write_layer("one");
+  const std::string archive = dir / "import/image.tar";
+  const std::string one = write_docker_archive(archive, "hello:1", {dir / "a.tar"});
+  CHECK(open_with_imports()->find("hello:1")->id == one);
+
+  // The same path, size and time: not looked at, though its bytes are no archive any more.
+  struct stat before {};
+  REQUIRE(::stat(archive.c_str(), &before) == 0);
+  const std::string kept = *read_file(archive, 1 << 20);
+  std::ofstream(archive) << std::string(kept.size(), 'x');
+  const timespec times[2] = {before.st_atim, before.st_mtim};
+  REQUIRE(::utimensat(AT_FDCWD, archive.c_str(), times, 0) == 0);
+  CHECK(open_with_imports()->find("hello:1")->id == one);
+
+  write_layer("another");
+  const std::string two = write_docker_archive(archive, "hello:2", {dir / "a.tar"});
+  CHECK(open_with_imports()->find("hello:2")->id == two);
+  // A removed image comes back with the next start, as the folder says.
+  CHECK(open_with_imports()->remove("hello:2"));
+  CHECK(open_with_imports()->find("hello:2")->id == two);
+}
+
+TEST_CASE("opening a store that is in use leaves alone what is under way there") {
+  TempDir dir;
+  auto first = LayerStore::open(dir / "store", system_random());
+  REQUIRE(first);
+  const std::string under_way = *(*first)->make_temporary();
+  CHECK(LayerStore::open(dir / "store", system_random()));
+  CHECK(file_exists(under_way));
+  first->reset();
+  CHECK(LayerStore::open(dir / "store", system_random()));
+  CHECK_FALSE(file_exists(under_way));
 }
 
 TEST_CASE("pull policies without a registry") {

@@ -137,8 +137,15 @@ Result<std::unique_ptr<LayerStore>> LayerStore::open(std::string dir, Random& ra
     ORCH_TRY(make_dirs(dir + part, 0700));
   auto store = std::unique_ptr<LayerStore>(new LayerStore(std::move(dir), random));
   const UniqueFd lock = ORCH_TRY(store->lock());
-  for (const std::string& name : list_folder(store->dir_ + "/tmp"))
-    ORCH_TRY(remove_tree(store->dir_ + "/tmp/" + name));
+  const std::string in_use = store->dir_ + "/in-use";
+  store->in_use_.reset(::open(in_use.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!store->in_use_) return system_error("open " + in_use, errno);
+  // Alone: then what is under tmp/ belongs to nobody who lives.
+  if (::flock(store->in_use_.get(), LOCK_EX | LOCK_NB) == 0) {
+    for (const std::string& name : list_folder(store->dir_ + "/tmp"))
+      ORCH_TRY(remove_tree(store->dir_ + "/tmp/" + name));
+  }
+  if (::flock(store->in_use_.get(), LOCK_SH | LOCK_NB) != 0) return system_error(in_use, errno);
   return store;
 }
 

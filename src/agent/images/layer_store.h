@@ -3,7 +3,8 @@
 //   layers/<key>/            one unpacked layer, a lower of overlays; key = digest, shortened
 //   images/<config hex>.json one image: names, layers, configuration
 //   containers/<id>/         upper, work and the mounted root of one container
-//   tmp/                     what is under way; emptied at open
+//   tmp/                     what is under way; emptied at open by who is alone here
+//   in-use                   locked, shared, by each open LayerStore
 //
 // Layers are keyed by the digest of the very bytes that were unpacked, which this class checks: no
 // image can claim another's layer. Nothing is kept in memory, so that `orch image` may work beside
@@ -56,6 +57,7 @@ class LayerStore {
   std::string container_dir(const std::string& id) const { return dir_ + "/containers/" + id; }
 
   const std::string dir_;
+  UniqueFd in_use_;
   Random& random_;
 };
 
