@@ -132,6 +132,20 @@ Result<void> Runtime::State::subscribe(const std::string& sandbox_id) {
   return events->add(sandbox_id, std::move(shim));
 }
 
+// A container whose agent died before it asked the shim for a start would stay "created" for ever.
+// The shim does one thing after the other: what it had been asked is done once it took us on.
+void Runtime::State::remove_half_made(const std::string& sandbox_id) {
+  const PodPaths paths = pod(sandbox_id);
+  for (const std::string& container : folders_in(paths.containers())) {
+    const Result<ContainerState> found = read_container_state(paths, container, true);
+    if (found && found->status != ContainerStatus::created) continue;
+    const auto removed = ask(sandbox_id, Record{{"verb", "remove"}, {"id", container}});
+    if (!removed) log::warning("runtime", container + ": " + removed.status().message);
+    const std::lock_guard lock(mutex);
+    owners.erase(container);
+  }
+}
+
 Result<std::string> Runtime::State::sandbox_of(const std::string& container_id) {
   const std::lock_guard lock(mutex);
   const auto found = owners.find(container_id);
@@ -160,6 +174,8 @@ Result<std::unique_ptr<Runtime>> Runtime::open(Options options, Clock& clock) {
       state->owners[container] = id;
     if (const Result<void> found = state->subscribe(id); !found)
       log::warning("runtime", "pod " + id + ": " + found.status().message);
+    else
+      state->remove_half_made(id);
   }
   return std::unique_ptr<Runtime>(new Runtime(std::move(state)));
 }

@@ -41,6 +41,7 @@ struct Runtime::State {
                        const std::vector<int>& fds = {}) const;
   Result<void> ask(const std::string& sandbox_id, const Record& request) const;
   Result<void> subscribe(const std::string& sandbox_id);
+  void remove_half_made(const std::string& sandbox_id);
   Result<std::string> sandbox_of(const std::string& container_id);
   Result<void> make_sandbox(const SandboxConfig& config);
   Result<void> make_container(const ContainerConfig& config, const SandboxConfig& sandbox);

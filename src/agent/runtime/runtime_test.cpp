@@ -21,7 +21,10 @@
 #include <filesystem>
 
 #include "agent/runtime/cgroup.h"
+#include "agent/runtime/container_record.h"
 #include "agent/runtime/faults.h"
+#include "agent/runtime/paths.h"
+#include "agent/runtime/record.h"
 #include "agent/runtime/shim.h"
 #include "base/files.h"
 #include "base/strings.h"
@@ -252,6 +255,23 @@ TEST_CASE("kill -9 of the agent loses neither log nor exit code") {
   const ContainerState state = *node.runtime->container("c2");
   const bool recorded = state.status == ContainerStatus::exited;
   CHECK((recorded ? state.exit : node.exit_of("c2")).code == 3);
+}
+
+TEST_CASE("a container whose agent died before it was started is forgotten, not kept for ever") {
+  ORCH_NEEDS_CONTAINERS();
+  Node node;
+  node.create(node.pod());
+  const ContainerConfig config = node.container("c1", "sleep 100");
+  const PodPaths paths(node.options.state_dir + "/pods/pod1");
+  REQUIRE(make_dirs(paths.bundle("c1"), 0700));
+  REQUIRE(write_record(paths.container("c1"), render_container(config, system_clock().now())));
+
+  node.open();
+  CHECK(node.runtime->container("c1").status().not_found());
+  CHECK(node.runtime->sandbox("pod1")->containers.empty());
+  CHECK(node.runtime->start_container(config));
+  node.open();  // What runs is kept.
+  CHECK(node.runtime->container("c1")->status == ContainerStatus::running);
 }
 
 TEST_CASE(
