@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <utility>
 
 #include "api/duration.h"
@@ -244,7 +245,9 @@ class Decoder {
     }
     if (field.shape == Shape::number) {
       if (item.wire != Wire::fixed64) return malformed_protobuf();
-      return Value(std::bit_cast<double>(item.scalar));
+      const auto value = std::bit_cast<double>(item.scalar);
+      if (!std::isfinite(value)) return malformed_protobuf();  // JSON has no word for it.
+      return Value(value);
     }
     if (item.wire != Wire::bytes) return malformed_protobuf();
     switch (field.shape) {

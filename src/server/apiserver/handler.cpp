@@ -1,5 +1,6 @@
 #include "server/apiserver/handler.h"
 
+#include "api/protobuf.h"
 #include "api/resources.h"
 #include "server/apiserver/body.h"
 #include "server/apiserver/documents.h"
@@ -35,7 +36,7 @@ Result<void> require_user(const User& user, const Target& target) {
 
 void Handler::handle(const ExchangePtr& exchange) {
   const auto served = serve(exchange);
-  if (!served) send(exchange, status_response(served.status()));
+  if (!served) send(exchange, present_status(served.status(), exchange->request()));
 }
 
 Result<void> Handler::serve(const ExchangePtr& exchange) {
@@ -62,7 +63,8 @@ Result<void> Handler::serve(const ExchangePtr& exchange) {
 Result<void> Handler::serve_resource(const ExchangePtr& exchange, const Target& target, User user) {
   if (is_stream(target)) return parts_.streams.serve(exchange, target);
   Presentation form;
-  form.media = ORCH_TRY(negotiate(exchange->request().headers.get("Accept")));
+  form.media = ORCH_TRY(negotiate(exchange->request().headers.get("Accept"),
+                                  api::has_protobuf(*target.resource->type)));
   form.media.pretty = target.query.flag("pretty");
   if (!api::parse_include_object(target.query.get("includeObject"), &form.include)) {
     return bad_request("includeObject must be None, Metadata or Object");
@@ -167,40 +169,42 @@ Result<void> Handler::serve_write(const ExchangePtr& exchange, const Target& tar
                                   const Presentation& form) {
   WriteRequest request = ORCH_TRY(read_write_request(exchange->request(), target, std::move(user)));
   if (request.verb == Verb::remove_collection) {
-    return serve_remove_collection(exchange, request, target);
+    return serve_remove_collection(exchange, request, target, form.media);
   }
   if (request.subresource_name() == "token") {
     send(exchange, present_value(201, ORCH_TRY(parts_.tokens.issue(request)), form.media));
     return {};
   }
   // Answered on the store's writer thread, so without the time that compressing takes.
-  parts_.registry.submit(std::move(request),
-                         [this, exchange, target, form](Result<WriteReply> reply) {
-                           exchange->send(reply ? render(target, *std::move(reply), form)
-                                                : status_response(reply.status()));
-                         });
+  parts_.registry.submit(
+      std::move(request), [this, exchange, target, form](Result<WriteReply> reply) {
+        exchange->send(reply ? render(target, *std::move(reply), form)
+                             : present_status(reply.status(), exchange->request()));
+      });
   return {};
 }
 
 // One by one, as if each had been named: every object has its own finalizers and grace.
 Result<void> Handler::serve_remove_collection(const ExchangePtr& exchange,
-                                              const WriteRequest& request, const Target& target) {
+                                              const WriteRequest& request, const Target& target,
+                                              const Media& media) {
   const ReadOptions options = ORCH_TRY(parse_read_options(target.query, false));
   const auto records = ORCH_TRY(parts_.reader.select(target, options));
-  const bool taken = parts_.slow.run([this, exchange, request, records] {
+  const bool taken = parts_.slow.run([this, exchange, request, records, media] {
     for (const store::RecordPtr& record : records) {
       WriteRequest one = request;
       one.verb = Verb::remove;
       one.name = key_parts(*request.resource, record->key).name;
       const auto removed = parts_.registry.run(std::move(one));
       if (!removed && !removed.status().not_found()) {
-        return send(exchange, status_response(removed.status()));
+        return send(exchange, present_status(removed.status(), exchange->request()));
       }
     }
-    send(exchange, value_response(200, api::Value::object({{"kind", "Status"},
-                                                           {"apiVersion", "v1"},
-                                                           {"metadata", api::Value::object()},
-                                                           {"status", "Success"}})));
+    const api::Value done = api::Value::object({{"kind", "Status"},
+                                                {"apiVersion", "v1"},
+                                                {"metadata", api::Value::object()},
+                                                {"status", "Success"}});
+    send(exchange, present_value(200, done, media));
   });
   if (!taken) return service_unavailable("the server is shutting down or overloaded");
   return {};

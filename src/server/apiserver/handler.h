@@ -53,7 +53,7 @@ class Handler {
   Result<void> serve_review(const ExchangePtr& exchange, const Target& target, const User& user,
                             const Media& media);
   Result<void> serve_remove_collection(const ExchangePtr& exchange, const WriteRequest& request,
-                                       const Target& target);
+                                       const Target& target, const Media& media);
   Result<WriteRequest> read_write_request(const http::Request& http, const Target& target,
                                           User user) const;
   http::Response render(const Target& target, WriteReply reply, const Presentation& form) const;

@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "api/protobuf.h"
 #include "base/strings.h"
 
 namespace orch::apiserver {
@@ -39,10 +40,12 @@ Range parse_range(std::string_view text) {
   return range;
 }
 
-std::optional<Media> served(const Range& range) {
+std::optional<Media> served(const Range& range, bool has_protobuf) {
   Media media;
   if (range.type == "application/yaml") {
     media.encoding = Media::Encoding::yaml;
+  } else if (range.type == api::kProtobufType && has_protobuf && range.as != "Table") {
+    media.encoding = Media::Encoding::protobuf;
   } else if (range.type != "application/json" && range.type != "application/*" &&
              range.type != "*/*") {
     return std::nullopt;
@@ -64,10 +67,18 @@ std::optional<Media> served(const Range& range) {
 }  // namespace
 
 std::string Media::content_type() const {
-  return encoding == Encoding::yaml ? "application/yaml" : "application/json";
+  switch (encoding) {
+    case Encoding::yaml:
+      return "application/yaml";
+    case Encoding::protobuf:
+      return std::string(api::kProtobufType);
+    case Encoding::json:
+      break;
+  }
+  return "application/json";
 }
 
-Result<Media> negotiate(std::string_view accept) {
+Result<Media> negotiate(std::string_view accept, bool has_protobuf) {
   if (trim(accept).empty()) return Media{};
   std::vector<Range> ranges;
   for (const std::string_view part : split(accept, ',')) {
@@ -78,10 +89,11 @@ Result<Media> negotiate(std::string_view accept) {
                    [](const Range& a, const Range& b) { return a.quality > b.quality; });
   for (const Range& range : ranges) {
     if (range.quality <= 0) continue;
-    if (auto media = served(range)) return std::move(*media);
+    if (auto media = served(range, has_protobuf)) return std::move(*media);
   }
-  return not_acceptable(
-      "only the following media types are accepted: application/json, application/yaml");
+  std::string types = "application/json, application/yaml";
+  if (has_protobuf) types += ", " + std::string(api::kProtobufType);
+  return not_acceptable("only the following media types are accepted: " + types);
 }
 
 }  // namespace orch::apiserver

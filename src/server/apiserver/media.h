@@ -11,7 +11,7 @@ namespace orch::apiserver {
 
 struct Media {
   enum class Form { object, table, partial };
-  enum class Encoding { json, yaml };
+  enum class Encoding { json, yaml, protobuf };
 
   Form form = Form::object;
   Encoding encoding = Encoding::json;
@@ -23,8 +23,8 @@ struct Media {
   bool plain() const { return form == Form::object && encoding == Encoding::json && !pretty; }
 };
 
-// The best of `accept`, an Accept header, "" meaning anything. 406 when nothing in it is served;
-// protobuf is answered by the next best thing.
-Result<Media> negotiate(std::string_view accept);
+// The best of `accept`, an Accept header, "" meaning anything. 406 when nothing in it is served.
+// Without `has_protobuf` (api/protobuf.h), and for a Table, protobuf is not.
+Result<Media> negotiate(std::string_view accept, bool has_protobuf);
 
 }  // namespace orch::apiserver

@@ -30,30 +30,6 @@ api::Value list_metadata(int64_t revision, const std::string& token, size_t rema
   return metadata;
 }
 
-std::string list_head(std::string_view kind, std::string_view api_version,
-                      const api::Value& metadata) {
-  std::string head = "{\"kind\":";
-  api::append_json_string(&head, kind);
-  head += ",\"apiVersion\":";
-  api::append_json_string(&head, api_version);
-  head += ",\"metadata\":";
-  api::append_json(&head, metadata);
-  return head + ",\"items\":[";
-}
-
-// Head, records, tail; the records are not copied.
-http::Body gather(std::string head, const std::vector<store::RecordPtr>& records) {
-  http::Body body(std::move(head));
-  bool first = true;
-  for (const store::RecordPtr& record : records) {
-    if (!first) body.append_shared(nullptr, ",");
-    first = false;
-    body.append_shared(record, record->bytes);
-  }
-  body.append_shared(nullptr, "]}");
-  return body;
-}
-
 }  // namespace
 
 Status revision_in_future(int64_t wanted, int64_t current) {
@@ -126,36 +102,7 @@ Result<http::Response> Reader::list(const Target& target, const ReadOptions& opt
   const api::Resource& resource = *target.resource;
   const Page page = ORCH_TRY(read_page(target, options));
   const api::Value metadata = list_metadata(page.revision, page.continue_token, page.remaining);
-  const Media& media = form.media;
-
-  http::Response response = json_response(200, "");
-  response.headers.set("Content-Type", media.content_type());
-  if (media.form == Media::Form::object) {
-    response.body =
-        gather(list_head(resource.list_kind, resource.api_version(), metadata), page.records);
-  } else {
-    const bool table = media.form == Media::Form::table;
-    std::string text = table ? api::render_table_head(resource, media.api_version, metadata, true)
-                             : list_head("PartialObjectMetadataList", media.api_version, metadata);
-    const WallTime now = clock_.now();
-    const char* separator = "";
-    for (const store::RecordPtr& record : page.records) {
-      const api::Value object = decode_stored(record->bytes);
-      text += separator;
-      text += table ? api::render_table_row(resource, object, record->bytes, form.include,
-                                            media.api_version, now)
-                    : api::render_partial_metadata(object, media.api_version);
-      separator = ",";
-    }
-    response.body = http::Body(text + "]}");
-  }
-  if (media.encoding == Media::Encoding::yaml || media.pretty) {
-    const std::string text = response.body.flatten();
-    const api::Value whole =
-        ORCH_TRY(api::parse_json(text, {.max_bytes = text.size(), .duplicates = nullptr}));
-    response.body = present_value(200, whole, media).body;
-  }
-  return response;
+  return present_list(resource, metadata, page.records, form, clock_.now());
 }
 
 }  // namespace orch::apiserver

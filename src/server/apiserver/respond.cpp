@@ -61,7 +61,7 @@ std::string gzip(const http::Body& body) {
 
 }  // namespace
 
-std::string status_json(const Status& status) {
+api::Value status_value(const Status& status) {
   api::Value value = api::Value::object({{"kind", "Status"},
                                          {"apiVersion", "v1"},
                                          {"metadata", api::Value::object()},
@@ -71,12 +71,12 @@ std::string status_json(const Status& status) {
   api::Value details = details_value(status.details);
   if (!details.empty()) value.set("details", std::move(details));
   value.set("code", status.code);
-  return api::to_json(value);
+  return value;
 }
 
 http::Response status_response(const Status& status) {
   if (status.code == 404 && status.reason.empty()) return text_response(404, status.message + "\n");
-  auto response = json_response(status.code, status_json(status));
+  auto response = value_response(status.code, status_value(status));
   if (status.details.retry_after_s) {
     response.headers.add("Retry-After", std::to_string(status.details.retry_after_s));
   }

@@ -15,7 +15,7 @@ namespace orch::apiserver {
 inline constexpr size_t kGzipFromBytes = 128u << 10;
 
 // metav1.Status. A failure of `status`; a path that leads nowhere is plain text.
-std::string status_json(const Status& status);
+api::Value status_value(const Status& status);
 http::Response status_response(const Status& status);
 
 http::Response text_response(int code, std::string text);

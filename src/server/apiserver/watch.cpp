@@ -27,14 +27,15 @@ WatchServer::~WatchServer() { stop(); }
 Result<void> WatchServer::serve(http::Exchange& exchange, const Target& target,
                                 const ReadOptions& options, const Presentation& form) {
   const api::Resource& resource = *target.resource;
-  Presentation line = form;  // A frame is a line, whatever else was asked for.
-  line.media.encoding = Media::Encoding::json;
-  line.media.pretty = false;
+  Presentation frame = form;  // A frame is a line or a message, whatever else was asked for.
+  const bool protobuf = form.media.encoding == Media::Encoding::protobuf;
+  if (!protobuf) frame.media.encoding = Media::Encoding::json;
+  frame.media.pretty = false;
   auto session = std::make_shared<WatchSession>(
       store_, clock_, resource,
       ORCH_TRY(Selection::make(resource, target.ns, target.name, options.label_selector,
                                options.field_selector)),
-      line, options.bookmarks);
+      frame, options.bookmarks);
 
   const int64_t wanted = options.revision.value_or(0);
   const bool initial = wants_initial(options);
@@ -46,8 +47,10 @@ Result<void> WatchServer::serve(http::Exchange& exchange, const Target& target,
   size_t bytes = 0;
   for (const auto& record : range.records) bytes += record->bytes.size();
   const uint64_t id = ORCH_TRY(admit(session));
-  auto stream = exchange.start_stream(json_response(200, ""), bytes + kWatchBacklogBytes,
-                                      [this, id] { end(id); });
+  http::Response head = json_response(200, "");
+  if (protobuf) head.headers.set("Content-Type", frame.media.content_type() + ";stream=watch");
+  auto stream =
+      exchange.start_stream(std::move(head), bytes + kWatchBacklogBytes, [this, id] { end(id); });
   const bool mark_end = options.send_initial_events.value_or(false);
   if (session->begin(std::move(stream), range.records, from, mark_end)) {
     set_timers(id, session, options);

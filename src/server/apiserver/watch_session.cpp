@@ -1,6 +1,8 @@
-// Frames are one JSON WatchEvent a line: {"type":"ADDED","object":<the stored bytes>}.
+// Frames are one JSON WatchEvent a line: {"type":"ADDED","object":<the stored bytes>}, or
+// protobuf's (api/protobuf.h).
 #include "server/apiserver/watch_session.h"
 
+#include "api/protobuf.h"
 #include "server/apiserver/respond.h"
 
 namespace orch::apiserver {
@@ -31,8 +33,9 @@ bool WatchSession::begin(std::shared_ptr<http::Stream> stream,
     return true;
   }
   // The client knows how to go on from "too old": it lists again.
-  stream_->write(
-      http::Body("{\"type\":\"ERROR\",\"object\":" + status_json(watch.status()) + "}\n"));
+  http::Body error;
+  append_frame(&error, "ERROR", present_value(200, status_value(watch.status()), form_.media).body);
+  stream_->write(std::move(error));
   stream_->close();
   return false;
 }
@@ -74,11 +77,21 @@ void WatchSession::append_event(http::Body* frames, const store::Event& event) {
 
 void WatchSession::append_object(http::Body* frames, std::string_view type,
                                  const store::RecordPtr& record) {
-  frames->append("{\"type\":\"" + std::string(type) + "\",\"object\":");
-  append_body(frames,
-              present_object(resource_, record, record->bytes, form_, clock_.now(), with_columns_));
-  frames->append_shared(nullptr, "}\n");
+  append_frame(
+      frames, type,
+      present_object(resource_, record, record->bytes, form_, clock_.now(), with_columns_));
   with_columns_ = false;
+}
+
+void WatchSession::append_frame(http::Body* frames, std::string_view type,
+                                const http::Body& object) const {
+  if (form_.media.encoding == Media::Encoding::protobuf) {
+    frames->append(api::protobuf_watch_frame(type, object.flatten()));
+    return;
+  }
+  frames->append("{\"type\":\"" + std::string(type) + "\",\"object\":");
+  append_body(frames, object);
+  frames->append_shared(nullptr, "}\n");
 }
 
 void WatchSession::append_bookmark(http::Body* frames, int64_t revision, bool initial_end) const {
@@ -86,18 +99,18 @@ void WatchSession::append_bookmark(http::Body* frames, int64_t revision, bool in
   if (initial_end) {
     metadata.set("annotations", api::Value::object({{"k8s.io/initial-events-end", "true"}}));
   }
-  std::string text = "{\"type\":\"BOOKMARK\",\"object\":";
-  if (form_.media.form == Media::Form::table) {
-    text += api::render_table_head(resource_, form_.media.api_version, metadata, false) + "]}";
-  } else {
-    const bool partial = form_.media.form == Media::Form::partial;
-    metadata.set("creationTimestamp", nullptr);
-    text += api::to_json(api::Value::object(
-        {{"kind", partial ? "PartialObjectMetadata" : resource_.kind},
-         {"apiVersion", partial ? form_.media.api_version : resource_.api_version()},
-         {"metadata", std::move(metadata)}}));
+  const Media& media = form_.media;
+  if (media.form == Media::Form::table) {
+    const std::string head = api::render_table_head(resource_, media.api_version, metadata, false);
+    return append_frame(frames, "BOOKMARK", http::Body(head + "]}"));
   }
-  frames->append(text + "}\n");
+  const bool partial = media.form == Media::Form::partial;
+  metadata.set("creationTimestamp", nullptr);
+  const api::Value object =
+      api::Value::object({{"kind", partial ? "PartialObjectMetadata" : resource_.kind},
+                          {"apiVersion", partial ? media.api_version : resource_.api_version()},
+                          {"metadata", std::move(metadata)}});
+  append_frame(frames, "BOOKMARK", present_value(200, object, media).body);
 }
 
 }  // namespace orch::apiserver

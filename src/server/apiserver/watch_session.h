@@ -41,6 +41,7 @@ class WatchSession {
   void on_events(std::span<const store::Event> events);
   void append_event(http::Body* frames, const store::Event& event);
   void append_object(http::Body* frames, std::string_view type, const store::RecordPtr& record);
+  void append_frame(http::Body* frames, std::string_view type, const http::Body& object) const;
   void append_bookmark(http::Body* frames, int64_t revision, bool initial_end) const;
 
   store::Store& store_;
