@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "api/names.h"
 #include "base/strings.h"
 
 namespace orch::api {
@@ -28,6 +29,7 @@ class Parser {
     if (at_end()) return out;
     for (;;) {
       out.push_back(ORCH_TRY(requirement()));
+      ORCH_TRY(check(out.back()));
       skip_blanks();
       if (at_end()) return out;
       if (!take(',')) return unexpected("',' or the end");
@@ -51,6 +53,19 @@ class Parser {
     const std::string found = at_end() ? "the end" : "'" + std::string(1, peek()) + "'";
     return bad_request("unable to parse requirement: found " + found + " at byte " +
                        std::to_string(at_) + ", expected: " + std::string(wanted));
+  }
+
+  // Keys and values follow the rules of labels; numbers were read as such.
+  static Result<void> check(const Requirement& r) {
+    const auto refuse = [](std::string_view text, const Problems& problems) -> Result<void> {
+      if (problems.empty()) return {};
+      return bad_request("unable to parse requirement: Invalid value: \"" + std::string(text) +
+                         "\": " + problems.front());
+    };
+    ORCH_TRY(refuse(r.key, qualified_name_problems(r.key)));
+    if (r.op == Operator::greater || r.op == Operator::less) return {};
+    for (const std::string& value : r.values) ORCH_TRY(refuse(value, label_value_problems(value)));
+    return {};
   }
 
   std::string word() {

@@ -1,5 +1,6 @@
 #include "server/apiserver/authenticate.h"
 
+#include "base/log.h"
 #include "base/strings.h"
 #include "crypto/digest.h"
 
@@ -14,7 +15,12 @@ std::string_view bearer_token(const http::Request& request) {
 
 Result<User> Authenticator::authenticate(const http::Request& request) const {
   if (request.headers.has("Authorization")) {
-    return impersonated(ORCH_TRY(user_of_token(bearer_token(request), {})), request);
+    auto user = user_of_token(bearer_token(request), {});
+    if (user) return impersonated(std::move(*user), request);
+    if (user.status().code != 401) return user;
+    // Why a token is refused is the administrator's business, not a stranger's.
+    log::debug("apiserver", "token refused: " + user.status().message);
+    return unauthorized();
   }
   if (request.peer.has_certificate) {
     User user;

@@ -103,6 +103,12 @@ Result<void> read_delete_body(const api::Value& body, DeleteOptions* options) {
     options->propagation = policy->as_string();
   }
   if (const api::Value* orphan = body.find("orphanDependents"); orphan && orphan->is_bool()) {
+    if (!options->propagation.empty())
+      return invalid(
+          kGroup, "DeleteOptions", "",
+          {cause("FieldValueInvalid", "Invalid value", "propagationPolicy",
+                 "\"" + options->propagation +
+                     "\": orphanDependents and deletionPropagation cannot be both set")});
     options->propagation = orphan->as_bool() ? "Orphan" : "Background";
   }
   std::vector<std::string> words;

@@ -63,6 +63,12 @@ Result<void> check_identity(const WriteRequest& request, const api::Value& docum
   const api::Resource& resource = *request.resource;
   const std::string& version = document["apiVersion"].as_string();
   const std::string& kind = document["kind"].as_string();
+  for (const char* member : {"apiVersion", "kind"}) {
+    const api::Value& value = document[member];
+    if (!value.is_null() && !value.is_string())
+      return bad_request("couldn't get version/kind; json parse error: " + std::string(member) +
+                         " must be text");
+  }
   if (!kind.empty() && kind != resource.kind) {
     return bad_request(kind + " in version \"" + version + "\" cannot be handled as a " +
                        resource.kind + ": no kind \"" + kind + "\" is registered for " +
