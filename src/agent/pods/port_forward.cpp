@@ -235,8 +235,8 @@ class Session {
     const auto found = tunnels_.find(key);
     const uint32_t data = found->second.data, error = found->second.error;
     tunnels_.erase(found);
-    if (error != 0) send(spdy::Data{error, true, why});
     if (data != 0) send(spdy::Data{data, true, ""});
+    if (error != 0) send(spdy::Data{error, true, why});  // Callers wait for this one.
     streams_.erase(data);
     streams_.erase(error);
   }
