@@ -208,7 +208,8 @@ void KubeletServer::handle_session(const std::shared_ptr<http::Exchange>& exchan
     prepared.protocol = http::choose_protocol(exchange->request(), {kChannelV5, kChannelV4});
     if (prepared.protocol.empty()) return bad_request("no common channel protocol");
     if (attach) {
-      const auto spec = find_container(worker->pod(), path->container);
+      const api::Value pod = worker->pod();  // What is found lies in it.
+      const auto spec = find_container(pod, path->container);
       prepared.query.streams.tty = spec && (*spec->spec)["tty"].as_bool();
     }
     return prepared;
