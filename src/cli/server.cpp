@@ -55,8 +55,11 @@ Result<std::string> settle_secret(const NodeOptions& options, Random& random) {
 Result<void> write_token(const ServerOptions& options, const std::string& secret,
                          const std::string& ca) {
   const std::string hash = ORCH_TRY(crypto::certificate_info(ca)).sha256;
-  return write_file_atomic(token_path(options.node), render_join_token({hash, secret}) + "\n",
-                           0600);
+  const std::string path = token_path(options.node);
+  const std::string text = render_join_token({hash, secret}) + "\n";
+  // As it is at every start but the first; a full disk is no reason not to start.
+  if (read_file(path, kMaxTokenBytes).value_or("") == text) return {};
+  return write_file_atomic(path, text, 0600);
 }
 
 Result<ServerSetup> check_options(const ServerOptions& options) {
