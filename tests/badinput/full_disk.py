@@ -19,16 +19,18 @@ def start():
          "--data-dir", work + "/small/data", "--run-dir", work + "/small-run",
          "--write-kubeconfig", work + "/small.yaml", "--node-ip", "127.0.0.1"],
         stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    lines = []
     for line in process.stderr:
+        lines.append(line)
         if "server: ready" in line:
             return process
-    sys.exit("FAILED: the server on the small disk did not start")
+    sys.exit("FAILED: the server on the small disk did not start:\n" + "".join(lines))
 
 
 def main():
     ballast = work + "/small/ballast"
     with open(ballast, "wb") as file:
-        file.write(b"x" * (2 << 20))
+        file.write(b"x" * (5 << 20))
     process = start()
     cluster = requests.Cluster(work + "/small.yaml", "127.0.0.1", PORT)
     kept, refusal = {}, None
