@@ -6,6 +6,8 @@
 #include "server/apiserver/documents.h"
 #include "server/apiserver/encode.h"
 #include "server/apiserver/keys.h"
+#include "server/apiserver/metrics_page.h"
+#include "server/apiserver/openid.h"
 #include "server/apiserver/respond.h"
 #include "server/apiserver/reviews.h"
 
@@ -34,14 +36,17 @@ Result<void> require_user(const User& user, const Target& target) {
 
 }  // namespace
 
-void Handler::handle(const ExchangePtr& exchange) {
+void Handler::handle(const ExchangePtr& inner) {
+  const auto exchange =
+      std::make_shared<AccountedExchange>(inner, in_flight_, metrics_, parts_.clock);
   const auto served = serve(exchange);
   if (!served) send(exchange, present_status(served.status(), exchange->request()));
 }
 
-Result<void> Handler::serve(const ExchangePtr& exchange) {
+Result<void> Handler::serve(const std::shared_ptr<AccountedExchange>& exchange) {
   const http::Request& request = exchange->request();
   auto target = route(parts_.schema, request.method, request.target);
+  if (target) exchange->set_target(*target);
   if (target && target->path == kJoinPath) {
     send(exchange, ORCH_TRY(parts_.join.serve(request)));
     return {};
@@ -53,11 +58,28 @@ Result<void> Handler::serve(const ExchangePtr& exchange) {
     return std::move(target).status();
   }
   ORCH_TRY(require_user(user, *target));
+  if (!is_long_running(*target)) {
+    exchange->set_place(ORCH_TRY(in_flight_.enter(is_mutating(request.method), is_exempt(user))));
+  }
   ORCH_TRY(parts_.authorizer.authorize(user, action_of(*target, request.method)));
   if (target->resource) return serve_resource(exchange, *target, std::move(user));
-  send(exchange, ORCH_TRY(serve_document(parts_.schema, request, *target, parts_.server_address,
-                                         parts_.ready)));
+  send(exchange, ORCH_TRY(serve_path(request, *target)));
   return {};
+}
+
+Result<http::Response> Handler::serve_path(const http::Request& request,
+                                           const Target& target) const {
+  const bool reads = !is_mutating(request.method);
+  if (reads && target.path == "/metrics") {
+    auto page = text_response(
+        200, render_metrics_page(metrics_, in_flight_, parts_.store, parts_.schema));
+    page.headers.set("Content-Type", kMetricsType);
+    return page;
+  }
+  if (reads && is_openid_path(target.path)) {
+    return serve_openid(target.path, parts_.server_address, parts_.token_key);
+  }
+  return serve_document(parts_.schema, request, target, parts_.server_address, parts_.ready);
 }
 
 Result<void> Handler::serve_resource(const ExchangePtr& exchange, const Target& target, User user) {

@@ -1,5 +1,5 @@
 // handler: the way of one request through the API server, each step once:
-// route → authenticate → authorize → read, watch, write, stream or review.
+// route → authenticate → admit by load → authorize → read, watch, write, stream or review.
 // Called on the HTTP server's I/O threads; waits for nothing.
 #pragma once
 
@@ -9,6 +9,7 @@
 
 #include "api/schema.h"
 #include "http/http.h"
+#include "server/apiserver/accounted.h"
 #include "server/apiserver/authenticate.h"
 #include "server/apiserver/authorize.h"
 #include "server/apiserver/join.h"
@@ -34,7 +35,9 @@ class Handler {
     const Join& join;
     TaskPool& slow;                  // For what must wait: collections that are deleted one by one.
     const std::atomic<bool>& ready;  // What /readyz says.
+    const store::Store& store;       // Counted by /metrics.
     std::string server_address;
+    std::string token_key;  // With which tokens are checked, as a JSON Web Key.
   };
   explicit Handler(Parts parts) : parts_(std::move(parts)) {}
 
@@ -44,7 +47,8 @@ class Handler {
   using ExchangePtr = std::shared_ptr<http::Exchange>;
 
   // Each answers the exchange, now or later; a Status means that it was not answered yet.
-  Result<void> serve(const ExchangePtr& exchange);
+  Result<void> serve(const std::shared_ptr<AccountedExchange>& exchange);
+  Result<http::Response> serve_path(const http::Request& request, const Target& target) const;
   Result<void> serve_resource(const ExchangePtr& exchange, const Target& target, User user);
   Result<void> serve_read(const ExchangePtr& exchange, const Target& target,
                           const Presentation& form);
@@ -59,6 +63,8 @@ class Handler {
   http::Response render(const Target& target, WriteReply reply, const Presentation& form) const;
 
   Parts parts_;
+  InFlight in_flight_;
+  RequestMetrics metrics_;
 };
 
 }  // namespace orch::apiserver

@@ -80,7 +80,7 @@ Result<Tokens> make_tokens(const Credentials& credentials, store::Store& store,
 // other way round.
 struct ApiServer::Rooms {
   Rooms(Options with, const Network& network, Credentials credentials_,
-        std::unique_ptr<store::Store> opened, Tokens tokens_)
+        std::unique_ptr<store::Store> opened, Tokens tokens_, const std::string& token_key)
       : options(std::move(with)),
         credentials(std::move(credentials_)),
         store(std::move(opened)),
@@ -102,8 +102,8 @@ struct ApiServer::Rooms {
         }),
         cache(*store),
         handler({api::Schema::builtin(), *options.clock, authenticator, authorizer, reader, watches,
-                 registry, tokens, streams, join, slow, ready,
-                 network.advertised.text() + ":" + std::to_string(options.port)}) {
+                 registry, tokens, streams, join, slow, ready, *store,
+                 network.advertised.text() + ":" + std::to_string(options.port), token_key}) {
     load_services(*store, &services);
   }
 
@@ -138,8 +138,10 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(Options options) {
                                 *options.clock, *options.random));
   auto store = ORCH_TRY(open_store(options));
   Tokens tokens = ORCH_TRY(make_tokens(credentials, *store, options));
-  std::unique_ptr<ApiServer> server(new ApiServer(std::make_unique<Rooms>(
-      std::move(options), network, std::move(credentials), std::move(store), std::move(tokens))));
+  const std::string token_key = ORCH_TRY(crypto::public_jwk(credentials.tokens.public_key));
+  std::unique_ptr<ApiServer> server(
+      new ApiServer(std::make_unique<Rooms>(std::move(options), network, std::move(credentials),
+                                            std::move(store), std::move(tokens), token_key)));
   Rooms& rooms = *server->rooms_;
 
   http::ServerOptions http;

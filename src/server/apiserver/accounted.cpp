@@ -1,0 +1,101 @@
+#include "server/apiserver/accounted.h"
+
+namespace orch::apiserver {
+namespace {
+
+// A stream that counts as long-running while somebody holds it.
+class CountedStream : public http::Stream {
+ public:
+  CountedStream(std::shared_ptr<http::Stream> inner, InFlight::Place place)
+      : inner_(std::move(inner)), place_(std::move(place)) {}
+  bool write(http::Body piece) override { return inner_->write(std::move(piece)); }
+  size_t backlog() const override { return inner_->backlog(); }
+  bool wait_for_backlog(size_t bytes) override { return inner_->wait_for_backlog(bytes); }
+  void close() override { inner_->close(); }
+
+ private:
+  const std::shared_ptr<http::Stream> inner_;
+  const InFlight::Place place_;
+};
+
+bool is_connect(std::string_view subresource) {
+  return subresource == "exec" || subresource == "attach" || subresource == "portforward" ||
+         subresource == "proxy";
+}
+
+// As kube-apiserver spells them: HTTP's methods, and what a GET may mean besides.
+std::string_view verb_label(const Target& target, std::string_view method) {
+  if (!target.resource) return method == "GET" ? "GET" : method == "HEAD" ? "HEAD" : "OTHER";
+  if (is_connect(target.subresource_name())) return "CONNECT";
+  switch (target.verb) {
+    case Verb::get:
+      return "GET";
+    case Verb::list:
+      return "LIST";
+    case Verb::watch:
+      return "WATCH";
+    case Verb::create:
+      return "POST";
+    case Verb::update:
+      return "PUT";
+    case Verb::patch:
+      return "PATCH";
+    case Verb::remove:
+      return "DELETE";
+    case Verb::remove_collection:
+      return "DELETECOLLECTION";
+  }
+  return "OTHER";
+}
+
+}  // namespace
+
+bool is_long_running(const Target& target) {
+  if (!target.resource) return false;
+  if (is_connect(target.subresource_name())) return true;
+  if (target.subresource_name() == "log") return true;
+  return target.verb == Verb::watch;
+}
+
+bool is_mutating(std::string_view method) { return method != "GET" && method != "HEAD"; }
+
+void AccountedExchange::set_target(const Target& target) {
+  verb_ = verb_label(target, request().method);
+  if (!target.resource) return;
+  group_ = target.resource->group;
+  version_ = target.resource->version;
+  resource_ = target.resource->plural;
+  subresource_ = target.subresource_name();
+}
+
+void AccountedExchange::settle(int code, bool long_running) {
+  const RequestLabels labels{verb_, group_, version_, resource_, subresource_};
+  metrics_.count(labels, code, clock_.monotonic() - began_, long_running);
+  place_ = {};
+}
+
+void AccountedExchange::send(http::Response response) {
+  settle(response.status, false);
+  inner_->send(std::move(response));
+}
+
+std::shared_ptr<http::Stream> AccountedExchange::start_stream(http::Response head,
+                                                              size_t backlog_limit_bytes,
+                                                              std::function<void()> on_closed) {
+  settle(head.status, true);
+  return std::make_shared<CountedStream>(
+      inner_->start_stream(std::move(head), backlog_limit_bytes, std::move(on_closed)),
+      in_flight_.enter_long_running());
+}
+
+void AccountedExchange::upgrade(http::Response head,
+                                std::function<void(std::unique_ptr<http::Duplex>)> run) {
+  settle(head.status, true);
+  const auto place = std::make_shared<InFlight::Place>(in_flight_.enter_long_running());
+  inner_->upgrade(std::move(head),
+                  [place, run = std::move(run)](std::unique_ptr<http::Duplex> duplex) {
+                    run(std::move(duplex));
+                  });
+}
+
+}  // namespace orch::apiserver
