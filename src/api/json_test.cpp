@@ -111,6 +111,18 @@ TEST_CASE("YAML that is malformed or hostile is refused") {
   CHECK_FALSE(parse_yaml(std::string(100'000, '[')));
 }
 
+TEST_CASE("keys of any length can be written as YAML") {
+  for (const size_t length : {1000u, 1024u, 1025u, 5000u}) {
+    const std::string key(length, 'k');
+    Value inner;
+    inner[key] = Value::object({{key + " ", 1}});
+    inner["b"] = Value::array({Value::object({{key, "x"}, {"y", 2}})});
+    const auto again = parse_yaml(to_yaml(inner));
+    REQUIRE(again);
+    CHECK(*again == inner);
+  }
+}
+
 TEST_CASE("what is written as YAML reads back the same") {
   const auto value = parse_json(
       R"({"a":"true","b":"1","c":"","d":null,"e":[],"f":{},"g":[{"x":1,"y":["z",[1,2]]},"- a"],

@@ -191,6 +191,9 @@ class Reader {
   size_t nodes_ = 0;
 };
 
+// Longer keys need a mark before them (YAML 1.2.2, 7.4.2).
+constexpr size_t kMaxSimpleKeyBytes = 1024;
+
 // True when a plain scalar of this text would read back as this very string.
 bool plain_is_safe(const std::string& text) {
   if (text.empty() || text.size() > 1024) return false;
@@ -219,7 +222,12 @@ void write_members(std::string* out, const Value& value, int indent, bool first_
   for (const Value::Member& member : value.members()) {
     if (!first_in_place) out->append(static_cast<size_t>(indent), ' ');
     first_in_place = false;
+    const size_t key_at = out->size();
     write_text(out, member.name);
+    if (out->size() - key_at > kMaxSimpleKeyBytes) {
+      out->insert(key_at, "? ");
+      out->append("\n").append(static_cast<size_t>(indent), ' ');
+    }
     *out += ':';
     write_node(out, member.value, indent, false);
   }
