@@ -115,6 +115,11 @@ TEST_CASE("strategic patches order lists, delete from sets, retain keys, replace
         json(R"({"y":"2","z":"3"})"));
   CHECK(strategic(pod, R"({"metadata":{"labels":{"$patch":"replace","z":"3"}}})")
             .at("metadata.labels") == json(R"({"z":"3"})"));
+  CHECK(strategic(pod, R"({"metadata":{"labels":{"$patch":"delete"}}})")
+            .at("metadata.labels")
+            .is_null());
+  CHECK_FALSE(apply_strategic_patch(*resource::pods().type, json(pod),
+                                    json(R"({"metadata":{"labels":{"$patch":"burn"}}})")));
   CHECK(strategic(pod, R"({"spec":{"securityContext":{"runAsUser":1,"runAsGroup":null}}})")
             .at("spec.securityContext") == json(R"({"runAsUser":1})"));
 }

@@ -165,6 +165,10 @@ void retain_keys(Value* document, const Value& patch) {
   });
 }
 
+Status unknown_directive(const std::string& directive) {
+  return bad_request("unknown $patch directive \"" + directive + "\"");
+}
+
 Result<void> merge_member(const Field* field, const Type* map_type, Value* document,
                           const Value::Member& member) {
   const Value& patch = member.value;
@@ -179,10 +183,16 @@ Result<void> merge_member(const Field* field, const Type* map_type, Value* docum
     Value& target = (*document)[member.name];
     if (!target.is_object()) target = Value(Value::Object{});
     if (is_map) {
-      if (patch[kDirective].as_string() == "replace") {
+      const std::string& directive = patch[kDirective].as_string();
+      if (directive == "replace") {
         target = without_marks(patch);
         return {};
       }
+      if (directive == "delete") {
+        document->remove(member.name);
+        return {};
+      }
+      if (!directive.empty() && directive != "merge") return unknown_directive(directive);
       for (const Value::Member& entry : patch.members())
         if (!is_directive(entry.name)) ORCH_TRY(merge_member(nullptr, type, &target, entry));
       return {};
@@ -207,8 +217,7 @@ Result<void> merge_object(const Type* type, Value* document, const Value& patch)
     *document = Value(Value::Object{});
     return {};
   }
-  if (!directive.empty() && directive != "merge")
-    return bad_request("unknown $patch directive \"" + directive + "\"");
+  if (!directive.empty() && directive != "merge") return unknown_directive(directive);
   if (!document->is_object()) *document = Value(Value::Object{});
   retain_keys(document, patch);
   for (const Value::Member& member : patch.members()) {
