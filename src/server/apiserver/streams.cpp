@@ -1,7 +1,6 @@
 #include "server/apiserver/streams.h"
 
 #include <array>
-#include <condition_variable>
 
 #include "api/resources.h"
 #include "base/strings.h"
@@ -16,7 +15,6 @@ namespace {
 
 constexpr int kConnectMs = 5'000;
 constexpr int kAnswerMs = 30'000;
-constexpr auto kSlowReaderPause = std::chrono::milliseconds(20);
 
 // Headers of one connection, which end with it (RFC 9110 section 7.6.1), and the caller's secrets.
 bool is_forwarded(std::string_view name) {
@@ -54,22 +52,19 @@ struct Streams::LogPump {
   std::unique_ptr<http::ResponseStream> source;
   std::shared_ptr<http::Stream> stream;
   std::mutex mutex;
-  std::condition_variable ended;
   bool closed = false;
 
+  void begin(std::shared_ptr<http::Stream> to) {
+    const std::lock_guard lock(mutex);
+    stream = std::move(to);
+    if (closed) stream->close();
+  }
+  // Wakes copy_log() wherever it waits.
   void close() {
     const std::lock_guard lock(mutex);
     closed = true;
     source->cancel();
-    ended.notify_all();
-  }
-  // Waits while the client is far behind. False when it is gone.
-  bool wait_for_reader() {
-    std::unique_lock lock(mutex);
-    while (!closed && stream->backlog() > kLogBacklogBytes) {
-      ended.wait_for(lock, kSlowReaderPause);
-    }
-    return !closed;
+    if (stream) stream->close();
   }
 };
 
@@ -136,9 +131,9 @@ Result<void> Streams::run_log(const ExchangePtr& exchange, const std::string& no
   if (!type.empty()) head.headers.set("Content-Type", std::string(type));
   // The reader is waited for below; twice the mark is never reached.
   const std::weak_ptr<LogPump> weak = pump;
-  pump->stream = exchange->start_stream(std::move(head), 2 * kLogBacklogBytes, [weak] {
+  pump->begin(exchange->start_stream(std::move(head), 2 * kLogBacklogBytes, [weak] {
     if (const auto alive = weak.lock()) alive->close();
-  });
+  }));
   copy_log(*pump);
   pump->stream->close();
   const std::lock_guard lock(mutex_);
@@ -148,7 +143,7 @@ Result<void> Streams::run_log(const ExchangePtr& exchange, const std::string& no
 
 void Streams::copy_log(LogPump& pump) {
   std::array<char, 32 << 10> buffer;
-  while (pump.wait_for_reader()) {
+  while (pump.stream->wait_for_backlog(kLogBacklogBytes)) {
     const auto read = pump.source->read(buffer.data(), buffer.size(), -1);
     if (!read || *read == 0) return;
     if (!pump.stream->write(http::Body(std::string(buffer.data(), *read)))) return;
