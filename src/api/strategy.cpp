@@ -135,6 +135,15 @@ void shape_of_object(const Type& type, const Value& object, const Place& place, 
   }
 }
 
+Causes validate_whole(const Resource& resource, const Value& object, bool with_shape) {
+  Causes causes;
+  validate_metadata(resource, object, &causes);
+  if (with_shape) validate_shape(*resource.type, object, "", &causes);
+  const Hook* hook = find_hook(resource.hook);
+  if (hook != nullptr && hook->validate != nullptr) hook->validate(object, causes);
+  return causes;
+}
+
 }  // namespace
 
 void prepare_create(const Resource& resource, Value* object) {
@@ -169,17 +178,13 @@ void prepare_update(const Resource& resource, const Value& old, Value* object,
 }
 
 Causes validate_create(const Resource& resource, const Value& object) {
-  Causes causes;
-  validate_metadata(resource, object, &causes);
-  validate_shape(*resource.type, object, "", &causes);
-  const Hook* hook = find_hook(resource.hook);
-  if (hook != nullptr && hook->validate != nullptr) hook->validate(object, causes);
-  return causes;
+  return validate_whole(resource, object, true);
 }
 
 Causes validate_update(const Resource& resource, const Value& object, const Value& old,
                        std::string_view subresource) {
-  Causes causes = validate_create(resource, object);
+  // A write to /status took everything that has a checked shape over from the old object.
+  Causes causes = validate_whole(resource, object, subresource != kStatus);
   validate_metadata_update(object, old, &causes);
   const Hook* hook = find_hook(resource.hook);
   if (hook != nullptr && hook->validate_update != nullptr) {
