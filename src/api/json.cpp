@@ -64,13 +64,15 @@ class TreeBuilder {
   }
   bool Key(const char* text, rapidjson::SizeType size, bool) {
     key_.assign(text, size);
-    return true;
+    too_wide_ = open_.back()->size() >= kMaxMembers;
+    return !too_wide_;
   }
   bool EndObject(rapidjson::SizeType) { return close(); }
   bool StartArray() { return open(Value(Array{})); }
   bool EndArray(rapidjson::SizeType) { return close(); }
 
   bool too_deep() const { return too_deep_; }
+  bool too_wide() const { return too_wide_; }
   bool number_too_big() const { return number_too_big_; }
   Value take() { return std::move(root_); }
 
@@ -138,6 +140,7 @@ class TreeBuilder {
   std::string key_;           // Of the member being read.
   Value root_;
   bool too_deep_ = false;
+  bool too_wide_ = false;
   bool number_too_big_ = false;
 };
 
@@ -292,6 +295,8 @@ Result<Value> parse_json(std::string_view text, const ParseOptions& options) {
   const rapidjson::ParseResult parsed = reader.Parse<flags>(input, builder);
   if (builder.too_deep())
     return bad_request("JSON nested deeper than " + std::to_string(kMaxDepth) + " levels");
+  if (builder.too_wide())
+    return bad_request("JSON object with more than " + std::to_string(kMaxMembers) + " members");
   if (builder.number_too_big())
     return bad_request("invalid JSON at byte " + std::to_string(parsed.Offset()) +
                        ": number too big to be stored in double");

@@ -98,6 +98,7 @@ struct Value::Member {
 
 // Limits of parse_json and parse_yaml: deeper or larger documents are refused (400).
 inline constexpr int kMaxDepth = 100;
+inline constexpr size_t kMaxMembers = 10'000;  // Of one object: names are looked up in order.
 inline constexpr size_t kMaxDocumentBytes = 3u << 20;
 
 struct ParseOptions {

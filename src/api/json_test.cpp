@@ -45,6 +45,15 @@ TEST_CASE("JSON numbers of any length and exponent are read") {
   CHECK_FALSE(parse_json("1."));
 }
 
+TEST_CASE("an object of too many members is refused before it takes long") {
+  std::string text = "{";
+  for (size_t i = 0; i < kMaxMembers; ++i) text += '"' + std::to_string(i) + "\": 1,\n";
+  CHECK(parse_json(text.substr(0, text.size() - 2) + "}"));
+  CHECK(parse_yaml(text + "}"));
+  CHECK_FALSE(parse_json(text + "\"x\":1}"));
+  CHECK_FALSE(parse_yaml(text + "\"x\": 1}"));
+}
+
 TEST_CASE("members that stand twice are told by their path") {
   std::vector<std::string> twice;
   const auto value = parse_json(R"({"a":{"b":1,"b":2},"c":[{"d":1,"d":2}]})", {1000, &twice});

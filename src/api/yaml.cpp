@@ -165,6 +165,8 @@ class Reader {
       ORCH_TRY(next(&key));
       if (key.type() == YAML_MAPPING_END_EVENT) return object;
       if (key.type() != YAML_SCALAR_EVENT) return bad_request("YAML: a key must be a scalar");
+      if (object.size() >= kMaxMembers)
+        return bad_request("YAML mapping with more than " + std::to_string(kMaxMembers) + " keys");
       const std::string name(key.text());
       const std::string below = path.empty() ? name : path + "." + name;
       ORCH_TRY(next(&item));
