@@ -95,19 +95,36 @@ Result<void> write_all(int fd, std::string_view bytes) {
   return {};
 }
 
-Result<void> write_file_atomic(const std::string& path, std::string_view content, mode_t mode) {
+namespace {
+
+enum class Flush { yes, no };
+
+Result<void> replace_file(const std::string& path, std::string_view content, mode_t mode,
+                          Flush flush) {
   std::string temporary = path + ".XXXXXX";
   UniqueFd fd(::mkostemp(temporary.data(), O_CLOEXEC));
   if (!fd) return failed("create", path);
   Result<void> written = write_all(fd.get(), content);
   if (written && ::fchmod(fd.get(), mode) != 0) written = failed("chmod", temporary);
-  if (written && ::fsync(fd.get()) != 0) written = failed("fsync", temporary);
+  if (written && flush == Flush::yes && ::fsync(fd.get()) != 0)
+    written = failed("fsync", temporary);
   fd.reset();
   if (written && ::rename(temporary.c_str(), path.c_str()) != 0) written = failed("rename", path);
   if (!written) {
     ::unlink(temporary.c_str());
     return std::move(written).status().in(path);
   }
+  return {};
+}
+
+}  // namespace
+
+Result<void> write_file_whole(const std::string& path, std::string_view content, mode_t mode) {
+  return replace_file(path, content, mode, Flush::no);
+}
+
+Result<void> write_file_atomic(const std::string& path, std::string_view content, mode_t mode) {
+  ORCH_TRY(replace_file(path, content, mode, Flush::yes));
   const UniqueFd folder(::open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder || ::fsync(folder.get()) != 0) return failed("fsync folder of", path);
   return {};

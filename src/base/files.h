@@ -20,6 +20,11 @@ Result<std::string> read_file(const std::string& path, size_t limit_bytes = 64u 
 Result<void> write_file_atomic(const std::string& path, std::string_view content,
                                mode_t mode = 0600);
 
+// The same without the fsyncs: for what means nothing after a reboot. Readers see the old or the
+// new content, also after a crash of the process; a power loss may leave the file empty.
+Result<void> write_file_whole(const std::string& path, std::string_view content,
+                              mode_t mode = 0600);
+
 // mkdir -p with `mode` for what is made.
 Result<void> make_dirs(const std::string& path, mode_t mode = 0755);
 

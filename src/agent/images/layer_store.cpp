@@ -235,7 +235,7 @@ Result<std::string> LayerStore::mount(const ImageRecord& record, const std::stri
   const std::string dir = container_dir(container_id), root = dir + "/root";
   if (is_mount_point(root)) return root;
   for (const char* part : {"/upper", "/work", "/root"}) ORCH_TRY(make_dirs(dir + part, 0755));
-  ORCH_TRY(write_file_atomic(dir + "/image", record.image.id));
+  ORCH_TRY(write_file_whole(dir + "/image", record.image.id));
   std::string lowers;
   for (auto layer = record.layers.rbegin(); layer != record.layers.rend(); ++layer) {
     if (!has_layer(*layer)) return internal_error("layer " + *layer + " is missing in " + dir_);

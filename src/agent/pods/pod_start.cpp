@@ -91,8 +91,11 @@ bool PodWorker::create_sandbox() {
   }
   setup_retry_at_.reset();
   setup_backoff_s_ = 0;
-  for (auto& [name, history] : record_.containers) history.stale = history.current.has_value();
-  record_dirty_ = true;
+  for (auto& [name, history] : record_.containers) {
+    if (!history.current) continue;
+    history.stale = true;
+    record_dirty_ = true;
+  }
   adopted_ = true;
   return true;
 }
@@ -121,13 +124,13 @@ Result<void> PodWorker::write_etc_files() {
   ORCH_TRY(make_dirs(folder, 0755));
   const DnsFacts dns{node_.facts.cluster_dns, node_.facts.cluster_domain,
                      text_of(node_.facts.resolv_conf_path)};
-  ORCH_TRY(write_file_atomic(
+  ORCH_TRY(write_file_whole(
       folder + "/hosts",
       render_hosts(server_pod_, pod_ip_, node_.facts.cluster_domain, text_of("/etc/hosts")), 0644));
-  ORCH_TRY(write_file_atomic(folder + "/resolv.conf", render_resolv_conf(server_pod_, dns), 0644));
+  ORCH_TRY(write_file_whole(folder + "/resolv.conf", render_resolv_conf(server_pod_, dns), 0644));
   const std::string hostname =
       host_network(server_pod_) ? text_of("/etc/hostname") : pod_hostname(server_pod_) + "\n";
-  return write_file_atomic(folder + "/hostname", hostname, 0644);
+  return write_file_whole(folder + "/hostname", hostname, 0644);
 }
 
 std::vector<std::string> PodWorker::pull_credentials() const {
@@ -328,7 +331,7 @@ void PodWorker::start_container(const ContainerSpec& container) {
   history.current = record;
   history.next_attempt = record.attempt + 1;
   images_[name] = {};
-  save_record();  // The attempt is used up, whatever happens now.
+  save_record(Flush::no);  // The attempt is used up, whatever happens now.
   event("Normal", "Created", "Created container: " + name, name);
   const auto started = node_.runtime.start_container(*config);
   if (started.ok()) {

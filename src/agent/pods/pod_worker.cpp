@@ -180,12 +180,12 @@ PodWorker::Next PodWorker::sync() {
     const PodActions actions = pod_actions(pod, observed);
     all_stopped = actions.all_stopped;
     if (actions.wake_at) wake_at(*actions.wake_at);
-    if (record_dirty_) save_record();
+    if (record_dirty_) save_record(Flush::no);
     if (!act(actions)) break;
     if (step + 1 == kMaxSteps) wake_at(observed.now);
   }
   observed = observe();
-  if (record_dirty_) save_record();
+  if (record_dirty_) save_record(Flush::no);
   const bool live = observed.sandbox_ready && stop_reason(pod, observed) == Stop::none;
   if (live && volumes_stale_) {
     if (const auto fresh = refresh_volumes(); !fresh.ok()) {
@@ -198,6 +198,7 @@ PodWorker::Next PodWorker::sync() {
     cleaned_ = cleaned;
   }
   if (!gone_) report_status(observed);
+  if (!gone_ && record_unflushed_) save_record(Flush::yes);
   if (all_stopped && cleaned_ && !gone_ && is_deleted(server_pod_)) delete_object();
   if (all_stopped && cleaned_ && gone_) {
     if (const auto removed = remove_leftovers(); removed.ok()) return {true, std::nullopt};
@@ -290,7 +291,7 @@ void PodWorker::finish_record(ContainerRecord* record, const runtime::Exit& exit
   }
   node_.prober.forget(record->id);
   // The record first: what it tells is lost with the container's files.
-  save_record();
+  save_record(Flush::no);
   if (const auto removed = node_.runtime.remove_container(record->id); !removed.ok()) {
     log::warning("pods", removed.status().message);
   }
@@ -321,15 +322,20 @@ bool PodWorker::act(const PodActions& actions) {
   return !actions.start.empty() || !actions.kill.empty();
 }
 
-void PodWorker::save_record() {
+// Steps save for a restart of orch (Flush::no: a disk's flush would stand in the way of a start);
+// the end of a sync saves for a power loss, too.
+void PodWorker::save_record(Flush flush) {
   record_dirty_ = false;
+  record_unflushed_ = flush == Flush::no;
   {
     const std::lock_guard lock(mutex_);
     shown_containers_ = record_.containers;
   }
   auto written = make_dirs(node_.facts.data_dir + "/records", 0700);
   if (written.ok()) {
-    written = write_file_atomic(record_path(), api::to_json(record_to_json(record_)));
+    const std::string text = api::to_json(record_to_json(record_));
+    written = flush == Flush::yes ? write_file_atomic(record_path(), text)
+                                  : write_file_whole(record_path(), text);
   }
   if (written.ok()) return;
   log::error("pods", "record of " + pod_label(server_pod_) + ": " + written.status().message);

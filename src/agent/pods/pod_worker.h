@@ -77,7 +77,8 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void finish_record(ContainerRecord* record, const runtime::Exit& exit, const api::Value& spec);
   void tell_back_off(const ContainerSpec& container, const ContainerHistory& history);
   bool act(const PodActions& actions);
-  void save_record();
+  enum class Flush { yes, no };
+  void save_record(Flush flush);
   void report_status(const Observed& observed);
   Result<void> write_status();
   void delete_object();
@@ -130,7 +131,8 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   api::Value server_pod_;  // As the API last had it.
   api::Value status_;      // As last computed; null before.
   bool gone_ = false;
-  bool record_dirty_ = false;
+  bool record_dirty_ = false;      // Not in its file yet.
+  bool record_unflushed_ = false;  // In its file, but not safe from a power loss.
   bool adopted_ = false;
   bool cleaned_ = false;  // Its volumes and sandbox are gone for good.
   std::map<std::string, ImageState> images_;

@@ -106,7 +106,7 @@ Result<Record> read_record(const std::string& path) {
 }
 
 Result<void> write_record(const std::string& path, const Record& record) {
-  return write_file_atomic(path, record.render());
+  return write_file_whole(path, record.render());
 }
 
 }  // namespace orch::runtime

@@ -42,7 +42,8 @@ class Record {
   std::vector<std::pair<std::string, std::string>> fields_;
 };
 
-// State files: read whole (kMaxRecordBytes), written atomically and durably.
+// State files: read whole (kMaxRecordBytes), written atomically, but not flushed: what they tell of
+// is gone after a reboot anyway.
 inline constexpr size_t kMaxRecordBytes = 4u << 20;
 Result<Record> read_record(const std::string& path);
 Result<void> write_record(const std::string& path, const Record& record);

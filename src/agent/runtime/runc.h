@@ -1,6 +1,6 @@
-// runc: how the shim calls it. Two calls a container, both waited for: `create` makes everything
-// and leaves the container's first process waiting, `start` lets it go. The first process outlives
-// runc and becomes the child of the nearest subreaper: the shim.
+// runc: how the shim calls it. `runc create` makes everything and leaves the container's first
+// process waiting at a fifo; we open that ourselves instead of running `runc start`. The first
+// process outlives runc and becomes the child of the nearest subreaper: the shim.
 #pragma once
 
 #include <sys/types.h>

@@ -247,7 +247,7 @@ Result<void> Runtime::State::make_container(const ContainerConfig& wanted,
   ORCH_TRY(fault_step(faults, "write container"));
   ORCH_TRY(write_record(paths.container(config.id), render_container(config, clock.now())));
   ORCH_TRY(fault_step(faults, "write config"));
-  ORCH_TRY(write_file_atomic(paths.config(config.id), render_oci_spec(config, context)));
+  ORCH_TRY(write_file_whole(paths.config(config.id), render_oci_spec(config, context)));
   ORCH_TRY(fault_step(faults, "ask shim"));
   return ask(config.sandbox_id, Record{{"verb", "start"}, {"id", config.id}});
 }
