@@ -111,8 +111,9 @@ bool PodWorker::remove_sandbox() {
 }
 
 Result<void> PodWorker::remove_leftovers() {
-  for (const auto& [name, history] : record_.containers) {
-    if (history.current) ORCH_TRY(node_.images.unmount(history.current->id));
+  // By what is there, not by the record: orch may have died between a mount and its note.
+  for (const auto& container : node_.images.mounted()) {
+    if (container.starts_with(uid_ + "_")) ORCH_TRY(node_.images.unmount(container));
   }
   ORCH_TRY(node_.volumes.tear_down(dir()));
   ORCH_TRY(remove_tree(log_dir()));

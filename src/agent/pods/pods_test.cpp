@@ -73,7 +73,13 @@ class FakeImages : public images::Images {
   Result<void> unmount(const std::string& container) override {
     return remove_tree(dir_ + "/" + container);
   }
-  std::vector<std::string> mounted() override { return {}; }
+  std::vector<std::string> mounted() override {
+    std::vector<std::string> containers;
+    if (!fs::exists(dir_)) return containers;
+    for (const auto& entry : fs::directory_iterator(dir_))
+      containers.push_back(entry.path().filename());
+    return containers;
+  }
   Result<std::vector<images::ImageRef>> import_archive(const std::string&) override {
     return bad_request("not here");
   }
@@ -247,6 +253,24 @@ containers:
   CHECK(fs::is_empty(node.folder + "/data/pods"));
   CHECK(fs::is_empty(node.folder + "/data/records"));
   CHECK(fs::is_empty(node.folder + "/logs"));
+}
+
+TEST_CASE("a root that was mounted before orch died goes with its pod", "[pods]") {
+  ORCH_NEEDS_CONTAINERS();
+  Node node;
+  node.create("web", R"(
+containers:
+- {name: main, image: busybox, command: [sleep, "1000"]}
+)");
+  node.until("web", is_ready);
+  const auto worker = node.pods->find("default", "web");
+  REQUIRE(worker);
+  // Of an attempt that no record tells of.
+  REQUIRE(node.images->mount("sha256:1", pod_uid(worker->pod()) + "_main_7"));
+  node.restart();
+  node.remove("web", 0);
+  for (int i = 0; i < 300 && !node.pods->list().empty(); ++i) node.nap();
+  CHECK(node.images->mounted().empty());
 }
 
 TEST_CASE("a crashing container is restarted, then backed off", "[pods]") {
