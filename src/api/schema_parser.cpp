@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "api/schema_words.h"
 #include "base/strings.h"
 
 namespace orch::api {
@@ -20,43 +21,6 @@ constexpr std::pair<std::string_view, Shape> kScalars[] = {
     {"duration", Shape::duration}, {"any", Shape::any},
 };
 
-std::vector<std::string> list_of(std::string_view text) {
-  std::vector<std::string> items;
-  for (const std::string_view item : split(text, ',')) {
-    items.emplace_back(item == "\"\"" ? std::string_view() : item);
-  }
-  return items;
-}
-
-void append_list(std::vector<std::string>* to, std::string_view text) {
-  for (std::string& item : list_of(text)) to->push_back(std::move(item));
-}
-
-// Words are parted by blanks; a word that begins with a quote goes on to the next quote.
-std::vector<std::string_view> words_of(std::string_view text) {
-  std::vector<std::string_view> words;
-  size_t at = 0;
-  while ((at = text.find_first_not_of(' ', at)) != std::string_view::npos) {
-    size_t end = text[at] == '"' ? text.find('"', at + 1) : text.find(' ', at);
-    if (text[at] == '"' && end != std::string_view::npos) ++end;
-    end = std::min(end, text.size());
-    words.push_back(text.substr(at, end - at));
-    at = end;
-  }
-  return words;
-}
-
-std::string_view unquoted(std::string_view word) {
-  if (word.size() < 2 || word.front() != '"') return word;
-  return word.substr(1, word.size() - 2);
-}
-
-std::pair<std::string_view, std::string_view> key_value(std::string_view word) {
-  const size_t equals = word.find('=');
-  if (equals == std::string_view::npos) return {word, {}};
-  return {word.substr(0, equals), word.substr(equals + 1)};
-}
-
 std::vector<uint16_t> wire_order(const std::vector<Field>& fields) {
   std::vector<uint16_t> order;
   for (size_t i = 0; i < fields.size(); ++i) {
@@ -69,8 +33,6 @@ std::vector<uint16_t> wire_order(const std::vector<Field>& fields) {
             [&](uint16_t a, uint16_t b) { return number(a) < number(b); });
   return order;
 }
-
-std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
 
 }  // namespace
 
