@@ -50,7 +50,6 @@ Encoded encode_object(const api::Resource& resource, api::Value object) {
   object.set("apiVersion", resource.api_version());
   api::Value& metadata = object["metadata"];
   metadata.set("resourceVersion", kPlaceholder);
-  metadata.remove("managedFields");
   metadata.remove("selfLink");
   const api::Value canonical = api::canonicalize(*resource.type, std::move(object));
   Encoded encoded;

@@ -21,7 +21,7 @@ struct Encoded {
   bool same_as(const store::Record& record) const;
 };
 
-// REQUIRES: decoded; metadata is an object. managedFields are not kept.
+// REQUIRES: decoded; metadata is an object. metadata.resourceVersion counts for nothing.
 Encoded encode_object(const api::Resource& resource, api::Value object);
 
 // What the store holds was written by encode_object: it parses.

@@ -1,5 +1,6 @@
 #include "server/apiserver/handler.h"
 
+#include "api/managed_fields.h"
 #include "api/protobuf.h"
 #include "api/resources.h"
 #include "server/apiserver/body.h"
@@ -154,10 +155,13 @@ Result<WriteRequest> Handler::read_write_request(const http::Request& http, cons
     ParsedPatch patch = ORCH_TRY(parse_patch(http));
     request.patch = patch.kind;
     body = std::move(patch.body);
+    ORCH_TRY(check_apply_options(request.options, patch.kind == PatchKind::apply));
   } else {
     body = ORCH_TRY(parse_body(parts_.schema, http));
     if (!body.value.is_object()) return bad_request("the body must be an object");
   }
+  request.options.field_manager =
+      api::manager_name(request.options.field_manager, http.headers.get("User-Agent"));
   request.body = std::move(body.value);
   request.duplicates = std::move(body.duplicates);
   if (target.resource->kind == "Binding") {

@@ -16,6 +16,9 @@ Result<WriteRequest> LocalApi::request(const api::Resource& resource, Verb verb,
   request.name = key.name;
   request.user = user_;
   request.options.field_validation = WriteOptions::FieldValidation::strict;
+  // "system:kube-scheduler" is kube-scheduler; a node's agent is known as kubelet everywhere.
+  request.options.field_manager =
+      user_.node().empty() ? user_.name.substr(user_.name.rfind(':') + 1) : "kubelet";
   if (!subresource.empty()) {
     request.subresource = resource.find_subresource(subresource);
     if (!request.subresource) {

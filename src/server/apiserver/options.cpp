@@ -2,6 +2,7 @@
 // kind ListOptions.meta.k8s.io (and the like) for what makes no sense.
 #include "server/apiserver/options.h"
 
+#include "api/managed_fields.h"
 #include "base/strings.h"
 
 namespace orch::apiserver {
@@ -160,7 +161,29 @@ Result<WriteOptions> parse_write_options(const Query& query) {
                           "\"" + std::string(validation) +
                               "\": supported values: \"Ignore\", \"Strict\", \"Warn\"")});
   }
+  options.field_manager = query.get("fieldManager");
+  options.force = query.flag("force");
+  if (options.field_manager.size() > api::kMaxManagerBytes) {
+    return invalid(
+        kGroup, "PatchOptions", "",
+        {cause("FieldValueTooLong", "Too long", "fieldManager",
+               "may not be more than " + std::to_string(api::kMaxManagerBytes) + " bytes")});
+  }
   return options;
+}
+
+Result<void> check_apply_options(const WriteOptions& options, bool apply) {
+  if (apply && options.field_manager.empty()) {
+    return invalid(kGroup, "PatchOptions", "",
+                   {cause("FieldValueRequired", "Required value", "fieldManager",
+                          "is required for apply patch")});
+  }
+  if (!apply && options.force) {
+    return invalid(kGroup, "PatchOptions", "",
+                   {cause("FieldValueForbidden", "Forbidden", "force",
+                          "may not be specified for non-apply patch")});
+  }
+  return {};
 }
 
 Result<DeleteOptions> parse_delete_options(const Query& query, const api::Value& body) {

@@ -34,8 +34,13 @@ struct WriteOptions {
 
   bool dry_run = false;
   FieldValidation field_validation = FieldValidation::warn;
+  std::string field_manager;  // Who is told to own what is written; "" = not given.
+  bool force = false;         // Of an apply: takes over what others own.
 };
+// What only some kinds of writes may say is the caller's to check (check_apply_options).
 Result<WriteOptions> parse_write_options(const Query& query);
+// An apply must name its manager, nothing else may force.
+Result<void> check_apply_options(const WriteOptions& options, bool apply);
 
 // metav1.DeleteOptions.
 struct DeleteOptions {

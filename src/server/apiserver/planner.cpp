@@ -52,6 +52,8 @@ Result<api::Value> patched(const WriteRequest& request, const api::Type& type,
       return api::apply_merge_patch(std::move(document), request.body);
     case PatchKind::strategic:
       return api::apply_strategic_patch(type, std::move(document), request.body);
+    case PatchKind::apply:
+      break;  // Planner::apply: it needs to know who owns what.
   }
   return bad_request("unknown kind of patch");
 }
@@ -150,8 +152,7 @@ Result<Plan> Planner::plan_create(const WriteRequest& request) const {
   if (!std::as_const(object)["metadata"].is_object()) object.set("metadata", api::Value::object());
   if (!object.at("metadata.resourceVersion").empty()) return revision_on_create();
 
-  api::apply_defaults(*request.resource, &object);
-  api::prepare_create(*request.resource, &object);
+  // The name and uid come first: a Job's selector and a Namespace's label are made of them.
   api::Value& metadata = object["metadata"];
   plan.name = std::as_const(metadata)["name"].as_string();
   if (plan.name.empty()) {
@@ -166,9 +167,11 @@ Result<Plan> Planner::plan_create(const WriteRequest& request) const {
   }
   metadata.set("uid", parts_.random.uuid());
   metadata.set("creationTimestamp", format_time(parts_.clock.now()));
-  metadata.remove("managedFields");
+  api::apply_defaults(*request.resource, &object);
+  api::prepare_create(*request.resource, &object);
 
   ORCH_TRY(parts_.admission.admit_create(request, &object));
+  object = track_owners(request, api::Value(), std::move(object));
   ORCH_TRY(checked(request, plan.name, api::validate_create(*request.resource, object)));
   ORCH_TRY(allocate(request, &object, {}, &plan));
   plan.reply.code = 201;
@@ -178,6 +181,16 @@ Result<Plan> Planner::plan_create(const WriteRequest& request) const {
 
 Result<Plan> Planner::plan_update(const WriteRequest& request) const {
   auto current = read(request);
+  const bool applies = request.verb == Verb::patch && request.patch == PatchKind::apply;
+  if (applies) ORCH_TRY(check_identity(request, request.body));
+  if (!current && applies && !request.subresource) {
+    if (!current.status().not_found()) return std::move(current).status();
+    WriteRequest creation = request;
+    creation.body = ORCH_TRY(applied(request, api::Value()));
+    Plan plan = ORCH_TRY(plan_create(creation));
+    plan.again = true;  // Somebody else may make it meanwhile; then it is there to be applied to.
+    return plan;
+  }
   if (!current) {
     const bool creates =
         request.verb == Verb::update && !request.subresource && request.resource->create_on_update;
@@ -189,6 +202,9 @@ Result<Plan> Planner::plan_update(const WriteRequest& request) const {
     return plan_create(creation);
   }
   if (request.verb == Verb::update) return plan_replace(request, *current, request.body);
+  if (applies) {
+    return plan_replace(request, *current, ORCH_TRY(applied(request, current->object)));
+  }
   return plan_replace(request, *current,
                       ORCH_TRY(patched(request, *request.resource->type, current->object)));
 }
@@ -221,6 +237,7 @@ Result<Plan> Planner::plan_replace(const WriteRequest& request, const Current& c
   api::prepare_update(resource, current.object, &object, part);
   if (resource.namespaced) object["metadata"].set("namespace", request.ns);
   ORCH_TRY(parts_.admission.admit_update(request, current.object, object));
+  object = track_owners(request, current.object, std::move(object));
   ORCH_TRY(
       checked(request, plan.name, api::validate_update(resource, object, current.object, part)));
   ORCH_TRY(allocate(request, &object, current.object, &plan));
@@ -230,6 +247,26 @@ Result<Plan> Planner::plan_replace(const WriteRequest& request, const Current& c
     finish(request, std::move(object), current.record, &plan);
   }
   return plan;
+}
+
+api::Writer Planner::writer(const WriteRequest& request, const std::string& now) const {
+  return {request.options.field_manager, request.subresource_name(), now, request.options.force};
+}
+
+// What an apply makes of `live` (null: nothing stands there).
+Result<api::Value> Planner::applied(const WriteRequest& request, const api::Value& live) const {
+  const std::string now = format_time(parts_.clock.now());
+  return api::apply(*request.resource, live, request.body, writer(request, now));
+}
+
+// Every other write owns what it changes; an apply has said so already.
+api::Value Planner::track_owners(const WriteRequest& request, const api::Value& live,
+                                 api::Value object) const {
+  if (request.verb == Verb::patch && request.patch == PatchKind::apply) return object;
+  // Heartbeats and events come often and are nobody's to fight over.
+  if (request.resource->relaxed) return object;
+  const std::string now = format_time(parts_.clock.now());
+  return api::track_update(*request.resource, live, std::move(object), writer(request, now));
 }
 
 Result<void> Planner::allocate(const WriteRequest& request, api::Value* object,

@@ -8,6 +8,7 @@
 // Reads the store and reserves addresses; writes nothing. Thread-safe.
 #pragma once
 
+#include "api/apply.h"
 #include "base/clock.h"
 #include "server/apiserver/admission.h"
 #include "server/apiserver/encode.h"
@@ -49,6 +50,10 @@ class Planner {
   Result<Plan> plan_replace(const WriteRequest& request, const Current& current,
                             api::Value document) const;
   Result<api::Value> decode(const WriteRequest& request, api::Value document, Plan* plan) const;
+  api::Writer writer(const WriteRequest& request, const std::string& now) const;
+  Result<api::Value> applied(const WriteRequest& request, const api::Value& live) const;
+  api::Value track_owners(const WriteRequest& request, const api::Value& live,
+                          api::Value object) const;
   Result<void> allocate(const WriteRequest& request, api::Value* object, const api::Value& old,
                         Plan* plan) const;
   // The last step: from the new state to bytes, or to "nothing changed".

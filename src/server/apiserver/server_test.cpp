@@ -96,7 +96,7 @@ TEST_CASE("requests that make no sense are refused in Kubernetes' words") {
       {"GET", std::string(kConfigMaps) + "?limit=x", "", json, 400, ""},
       {"DELETE", "/api/v1/namespaces/default", "", json, 403,
        "namespaces \"default\" is forbidden: this namespace may not be deleted"},
-      {"PATCH", one, "{}", "application/apply-patch+yaml", 415, ""},
+      {"PATCH", one, "{}", "application/apply-patch+yaml", 422, ""},  // No manager.
   };
   for (const Row& row : rows) {
     INFO(row.method << " " << row.target << " " << row.body);

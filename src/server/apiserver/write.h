@@ -17,7 +17,7 @@
 
 namespace orch::apiserver {
 
-enum class PatchKind { json, merge, strategic };
+enum class PatchKind { json, merge, strategic, apply };
 
 // One wish to change one object.
 struct WriteRequest {
