@@ -34,9 +34,8 @@ const Resource& resource_of(std::string_view api_version, std::string_view kind)
   return *found;
 }
 
-constexpr const char* kTemplate =
-    R"("template":{"metadata":{"labels":{"a":"b"}},)"
-    R"("spec":{"containers":[{"name":"c","image":"i"}]}})";
+constexpr const char* kTemplate = R"("template":{"metadata":{"labels":{"a":"b"}},)"
+                                  R"("spec":{"containers":[{"name":"c","image":"i"}]}})";
 constexpr const char* kSelector = R"("selector":{"matchLabels":{"a":"b"}},)";
 constexpr const char* kJob =
     R"("template":{"spec":{"restartPolicy":"Never","containers":[{"name":"c","image":"i"}]}})";

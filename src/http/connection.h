@@ -13,8 +13,8 @@
 #include <optional>
 
 #include "base/clock.h"
-#include "http/loop.h"
 #include "http/deadline.h"
+#include "http/loop.h"
 #include "http/output_queue.h"
 #include "http/parser.h"
 #include "http/render.h"

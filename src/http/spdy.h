@@ -22,8 +22,8 @@
 
 namespace orch::http::spdy {
 
-inline constexpr size_t kMaxFrameBytes = 1 << 20;     // One frame's payload.
-inline constexpr size_t kMaxHeaderBytes = 64 << 10;   // A header block, unpacked.
+inline constexpr size_t kMaxFrameBytes = 1 << 20;    // One frame's payload.
+inline constexpr size_t kMaxHeaderBytes = 64 << 10;  // A header block, unpacked.
 
 using Headers = std::vector<std::pair<std::string, std::string>>;  // Names in lower case.
 

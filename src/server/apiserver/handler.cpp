@@ -72,8 +72,8 @@ Result<http::Response> Handler::serve_path(const http::Request& request,
                                            const Target& target) const {
   const bool reads = !is_mutating(request.method);
   if (reads && target.path == "/metrics") {
-    auto page = text_response(
-        200, render_metrics_page(metrics_, in_flight_, parts_.store, parts_.schema));
+    auto page =
+        text_response(200, render_metrics_page(metrics_, in_flight_, parts_.store, parts_.schema));
     page.headers.set("Content-Type", kMetricsType);
     return page;
   }
