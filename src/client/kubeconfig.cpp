@@ -77,6 +77,8 @@ Result<ClusterAccess> parse_kubeconfig(std::string_view yaml,
   access.insecure_skip_verify = cluster["insecure-skip-tls-verify"].as_bool();
   access.certificate = ORCH_TRY(read_data(user, "client-certificate", read_file));
   access.private_key = ORCH_TRY(read_data(user, "client-key", read_file));
+  if (access.certificate.empty() != access.private_key.empty())
+    return bad_request("kubeconfig: client-certificate and client-key go together");
   access.token = user["token"].as_string();
   const std::string& token_file = user["tokenFile"].as_string();
   if (access.token.empty() && !token_file.empty())
