@@ -56,6 +56,7 @@ start_server() {
 # Waits, woken by the file itself, until a line with the text stands in it.
 wait_for_line() {
   local file=$1 text=$2 pid=$3 seconds=$4
+  : >>"$file" # It may not have been opened yet.
   if ! timeout "$seconds" grep -q -m1 -- "$text" < <(tail --pid="$pid" -n +1 -f "$file" 2>/dev/null); then
     echo "no \"$text\" in $file within $seconds s:"
     tail -n 30 "$file"
