@@ -13,6 +13,7 @@ server_pid=""
 netns=orch-$(basename "$work" | tr -cd 'a-zA-Z0-9')
 node_ip=192.168.250.1
 export KUBECONFIG=$work/kubeconfig.yaml
+export ORCH_POD_LOG_DIR=$work/pod-logs
 : >"$work/config.yaml"
 
 skip() {

@@ -35,6 +35,7 @@ void add_node_flags(CLI::App* app, NodeOptions& o) {
   flag(app, "config", o.config_file, "Configuration file (YAML)");
   flag(app, "data-dir", o.data_dir, "Where everything is kept");
   flag(app, "run-dir", o.run_dir, "Where the state of this boot is kept");
+  flag(app, "pod-log-dir", o.pod_log_dir, "Where the logs of containers are kept");
   flag(app, "log-level", o.log_level, "debug, info, warn or error");
   flag(app, "token", o.token, "Secret with which nodes join");
   flag(app, "token-file", o.token_file, "File that holds the secret");

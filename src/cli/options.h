@@ -16,7 +16,8 @@ inline constexpr const char* kDefaultConfigFile = "/etc/orch/config.yaml";
 struct NodeOptions {
   std::string config_file = kDefaultConfigFile;
   std::string data_dir = "/var/lib/orch";
-  std::string run_dir = "/run/orch";  // Of this boot only: sockets, pins, container state.
+  std::string run_dir = "/run/orch";          // Of this boot only: sockets, pins, container state.
+  std::string pod_log_dir = "/var/log/pods";  // Where log collectors look for them.
   std::string log_level = "info";
   std::string token;                     // The secret that lets a node join.
   std::string token_file;                // Holds it instead.

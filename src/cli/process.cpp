@@ -123,6 +123,7 @@ pods::AgentOptions agent_options(const NodeOptions& options) {
   pods::AgentOptions agent;
   agent.data_dir = options.data_dir + "/agent";
   agent.state_dir = options.run_dir;
+  agent.log_dir = options.pod_log_dir;
   agent.kubelet_port = options.kubelet_port;
   agent.images.dir = images_dir(options.data_dir);
   agent.images.import_dir = options.data_dir + "/agent/images";

@@ -5,6 +5,7 @@
 
 #include "agent/images/images.h"
 #include "agent/network/network.h"
+#include "agent/runtime/cgroup.h"
 #include "agent/runtime/runtime.h"
 #include "agent/volumes/mounts.h"
 #include "base/clock.h"
@@ -16,6 +17,8 @@
 namespace orch::cli {
 
 namespace {
+
+constexpr const char* kPodCgroups = "kubepods";
 
 class Report {
  public:
@@ -37,8 +40,16 @@ Result<void> remove_pods(const std::string& run_dir, Report& report) {
   for (const runtime::SandboxState& sandbox : runtime->list()) {
     std::printf("removing pod %s\n", sandbox.id.c_str());
     report.done(runtime->remove_sandbox(sandbox.id), "remove pod");
+    if (!sandbox.log_dir.empty()) report.done(remove_tree(sandbox.log_dir), "remove logs");
   }
   return {};
+}
+
+// The folder above all pods' cgroups, unless another orch on this machine has pods there.
+Result<void> remove_cgroups() {
+  const auto cgroups = ORCH_TRY(runtime::Cgroups::detect());
+  if (!cgroups.processes(kPodCgroups).empty()) return {};
+  return cgroups.remove(kPodCgroups);
 }
 
 Result<void> unmount_images(const std::string& data_dir, Report& report) {
@@ -55,6 +66,7 @@ Result<void> unmount_images(const std::string& data_dir, Report& report) {
 int run_reset(const ResetOptions& options) {
   Report report;
   if (file_exists(options.run_dir)) report.done(remove_pods(options.run_dir, report), "pods");
+  report.done(remove_cgroups(), "cgroups");
   if (file_exists(options.data_dir + "/agent"))
     report.done(unmount_images(options.data_dir, report), "images");
   for (const std::string& dir : {options.data_dir, options.run_dir})
