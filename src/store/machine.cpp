@@ -15,15 +15,15 @@ namespace {
 // leaves at most.
 constexpr int64_t kReservedRevisions = 1000;
 
-std::string quoted(std::string_view key) { return "\"" + std::string(key) + "\""; }
+std::string key_text(std::string_view key) { return "\"" + std::string(key) + "\""; }
 
 Result<void> check_expected(const Write& write, const RecordPtr& current) {
   const auto& expected = write.expected_revision;
-  if (expected == 0 && current) return already_exists(quoted(write.key) + " already exists");
+  if (expected == 0 && current) return already_exists(key_text(write.key) + " already exists");
   const bool needs_one = !write.bytes || expected.value_or(0) != 0;
-  if (!current && needs_one) return not_found(quoted(write.key) + " not found");
+  if (!current && needs_one) return not_found(key_text(write.key) + " not found");
   if (expected && current && *expected != current->revision) {
-    return conflict(quoted(write.key) + " is at revision " + std::to_string(current->revision) +
+    return conflict(key_text(write.key) + " is at revision " + std::to_string(current->revision) +
                     ", not " + std::to_string(*expected));
   }
   return {};

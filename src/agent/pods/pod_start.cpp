@@ -265,6 +265,8 @@ Result<runtime::ContainerConfig> PodWorker::prepare_container(const ContainerSpe
   const std::string logs = log_dir() + "/" + container.name();
   ORCH_TRY(make_dirs(logs, 0755));
   const std::string etc = dir() + "/etc/";
+  // orch may have been killed between a sandbox and its files; hostname is written last.
+  if (!file_exists(etc + "hostname")) ORCH_TRY(write_etc_files());
   ContainerInput input{server_pod_,
                        *container.spec,
                        record.id,
