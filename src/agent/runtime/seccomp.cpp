@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 
 #include <cstddef>
+#include <cstdint>
 
 namespace orch::runtime {
 
