@@ -61,6 +61,11 @@ void add_server_flags(CLI::App* app, ServerOptions& o) {
   flag(app, "service-node-port-range", o.service_node_port_range, "Ports of NodePort services");
   app->add_flag("--disable-agent", o.disable_agent, "Be a control plane only, not a node")
       ->envname(environment_name("disable-agent"));
+  app->add_flag("--disable-scheduler", o.disable_scheduler, "Leave scheduling to another program")
+      ->envname(environment_name("disable-scheduler"));
+  app->add_flag("--disable-controller-manager", o.disable_controller_manager,
+                "Leave the controllers' work to another program")
+      ->envname(environment_name("disable-controller-manager"));
 }
 
 // The text form of a scalar, as CLI11 takes it.

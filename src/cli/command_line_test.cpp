@@ -60,7 +60,7 @@ TEST_CASE("verbs and their defaults") {
 TEST_CASE("the command line wins over the environment, that over the file") {
   ConfigFile file(
       "cluster-domain: file.local\nservice-cidr: 10.1.0.0/16\ndata-dir: /from/file\n"
-      "tls-san: [a, b]\ndisable-agent: true\nhttps-listen-port: 7443\n");
+      "tls-san: [a, b]\ndisable-agent: true\ndisable-scheduler: true\nhttps-listen-port: 7443\n");
   ::setenv("ORCH_SERVICE_CIDR", "10.2.0.0/16", 1);
   ::setenv("ORCH_DATA_DIR", "/from/env", 1);
   const Parsed parsed = parse({"server", "--config", file.path(), "--data-dir", "/from/line"});
@@ -73,6 +73,8 @@ TEST_CASE("the command line wins over the environment, that over the file") {
   CHECK(server.node.data_dir == "/from/line");
   CHECK(server.tls_sans == std::vector<std::string>{"a", "b"});
   CHECK(server.disable_agent);
+  CHECK(server.disable_scheduler);
+  CHECK_FALSE(server.disable_controller_manager);
   CHECK(server.https_listen_port == 7443);
 }
 

@@ -41,6 +41,8 @@ struct ServerOptions {
   std::string cluster_domain = "cluster.local";
   std::string service_node_port_range = "30000-32767";
   bool disable_agent = false;
+  bool disable_scheduler = false;
+  bool disable_controller_manager = false;
 };
 
 struct AgentOptions {

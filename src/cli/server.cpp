@@ -147,12 +147,12 @@ Result<void> serve(const ServerOptions& options) {
   controller_options.cluster_cidr = setup.cluster_cidr;
   controllers::Controllers controllers(*controllers_api, server->cache(), api::Schema::builtin(),
                                        system_clock(), system_random(), controller_options);
-  controllers.start();
+  if (!options.disable_controller_manager) controllers.start();
 
   client::EventRecorder events(*scheduler_api, system_clock(), system_random(),
                                {scheduler::kSchedulerName, ""});
   scheduler::Scheduler scheduler(*scheduler_api, server->cache(), events, system_clock());
-  scheduler.start();
+  if (!options.disable_scheduler) scheduler.start();
 
   std::unique_ptr<pods::Agent> agent;
   if (!options.disable_agent) agent = ORCH_TRY(start_agent(options, setup, *server, *agent_api));
