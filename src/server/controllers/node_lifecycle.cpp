@@ -152,6 +152,7 @@ std::optional<Cidr> plan_node_cidr(const Cidr& cluster, const std::vector<Cidr>&
 std::vector<client::Watch> NodeLifecycleController::watches() {
   // A pod that comes to a node may have to leave it at once, or find it gone.
   const auto pod_keys = [](const client::ChangedObject& changed) -> std::vector<ObjectKey> {
+    if (changed.change().bytes.find("\"nodeName\"") == std::string_view::npos) return {};
     const std::string& node = changed.object()["spec"]["nodeName"].as_string();
     if (changed.deleted() || node.empty()) return {};
     if (!changed.added() && changed.previous()["spec"] == changed.object()["spec"]) return {};

@@ -36,6 +36,14 @@ Value controller_reference(const Value& owner) {
 
 std::vector<client::ObjectKey> controllers_of(const client::ChangedObject& changed,
                                               std::string_view kind) {
+  // What nobody owns is seen without parsing it.
+  bool owned = false;
+  const client::Change& change = changed.change();
+  for (const std::string_view state : {change.bytes, change.previous}) {
+    owned = owned || state.find("\"ownerReferences\"") != state.npos;
+  }
+  if (!owned) return {};
+
   std::vector<client::ObjectKey> keys;
   for (const Value* object : {&changed.object(), &changed.previous()}) {
     const Value* owner = controller_of(*object);
