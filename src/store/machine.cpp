@@ -230,16 +230,27 @@ Result<Range> Machine::range(const Query& query) const {
   return range_then(query);
 }
 
+// Adds the record to a range that has a filter, or says that there is more.
+void Machine::take(const Query& query, const RecordPtr& record, Range* range) {
+  if (!query.keep(*record)) return;
+  range->more = query.limit != 0 && range->records.size() == query.limit;
+  if (!range->more) range->records.push_back(record);
+}
+
 Range Machine::range_now(const Query& query) const {
   Range range;
   range.revision = revision_;
   Index::Walk walk = query.start_after < query.prefix ? index_.from(query.prefix)
                                                       : index_.after(query.start_after);
   size_t left = index_.count(query.prefix, query.start_after);
-  const size_t take = query.limit == 0 ? left : std::min(left, query.limit);
-  range.records.reserve(take);
-  for (size_t i = 0; i < take; ++i, walk.next()) range.records.push_back(*walk.peek());
-  range.remaining = left - take;
+  if (query.keep) {
+    for (; left > 0 && !range.more; --left, walk.next()) take(query, *walk.peek(), &range);
+    return range;
+  }
+  const size_t wanted = query.limit == 0 ? left : std::min(left, query.limit);
+  range.records.reserve(wanted);
+  for (size_t i = 0; i < wanted; ++i, walk.next()) range.records.push_back(*walk.peek());
+  range.remaining = left - wanted;
   range.more = range.remaining > 0;
   return range;
 }
@@ -253,19 +264,28 @@ Range Machine::range_then(const Query& query) const {
                                                       : index_.after(query.start_after);
   size_t left = index_.count(query.prefix, query.start_after);
   auto then = undo.begin();
-  while (query.limit == 0 || range.records.size() < query.limit) {
+  const auto is_full = [&] {
+    if (query.keep) return range.more;
+    return query.limit != 0 && range.records.size() == query.limit;
+  };
+  while (!is_full()) {
     const RecordPtr* now = left > 0 ? walk.peek() : nullptr;
     if (now == nullptr && then == undo.end()) break;
     const bool is_now = now != nullptr && (then == undo.end() || (*now)->key <= then->first);
     const bool is_then = then != undo.end() && (now == nullptr || then->first <= (*now)->key);
     const RecordPtr& record = is_then ? then->second : *now;
-    if (record) range.records.push_back(record);
+    if (record && query.keep) {
+      take(query, record, &range);
+    } else if (record) {
+      range.records.push_back(record);
+    }
     if (is_then) ++then;
     if (is_now) {
       walk.next();
       --left;
     }
   }
+  if (query.keep) return range;
   // What remains was there then: what is there now, less what came, plus what went since.
   range.remaining = left;
   for (; then != undo.end(); ++then) {

@@ -48,6 +48,7 @@ class Machine final : public Applier {
   void note_unsaved(const Batch& batch);
   void publish(const Batch& batch);
   Range range_now(const Query& query) const;
+  static void take(const Query& query, const RecordPtr& record, Range* range);
   Range range_then(const Query& query) const;
 
   Clock& clock_;

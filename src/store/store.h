@@ -100,13 +100,16 @@ struct Query {
   std::string_view start_after = {};  // Only keys greater than this.
   size_t limit = 0;                   // 0: no limit.
   int64_t at_revision = 0;            // 0: now; else the state as it was at that revision.
+  // Only records that it says yes to; nothing: all. Called under the store's lock: it must be quick
+  // and call nothing of the store.
+  std::function<bool(const Record&)> keep = {};
 };
 
 struct Range {
   std::vector<RecordPtr> records;  // In the order of their keys; one consistent state.
   int64_t revision = 0;            // Of that state.
   bool more = false;               // The limit cut it off;
-  size_t remaining = 0;            // and so many come after the last record.
+  size_t remaining = 0;            // and so many come after the last record. 0 with Query::keep.
 };
 
 struct Options {

@@ -119,6 +119,33 @@ TEST_CASE("ranges: prefixes, pages, and what remains") {
   REQUIRE(rest.remaining == 0);
 }
 
+TEST_CASE("a filter's limit counts what it keeps, now and then") {
+  TestFolder folder;
+  auto store = open_store(folder);
+  for (int i = 0; i < 6; ++i) must(store->commit(put("/a/" + std::to_string(i))));
+  const auto is_even = [](const Record& record) { return (record.key.back() - '0') % 2 == 0; };
+  const auto page = [&](std::string_view after, size_t limit, int64_t revision) {
+    return *store->range({"/a/", after, limit, revision, is_even});
+  };
+  for (const int64_t revision : {int64_t{0}, store->revision()}) {
+    const Range first = page("", 2, revision);
+    REQUIRE(keys_of(first) == Keys{"/a/0", "/a/2"});
+    REQUIRE(first.more);
+    REQUIRE(first.remaining == 0);
+    const Range last = page("/a/2", 2, revision);
+    REQUIRE(keys_of(last) == Keys{"/a/4"});
+    REQUIRE_FALSE(last.more);
+    REQUIRE_FALSE(page("", 3, revision).more);  // What comes after is dropped.
+    if (revision == 0) must(store->commit(put("/b/1")));
+  }
+  const int64_t then = store->revision();
+  must(store->commit(remove("/a/4")));
+  must(store->commit(put("/a/6")));
+  REQUIRE(keys_of(page("", 0, then)) == Keys{"/a/0", "/a/2", "/a/4"});
+  REQUIRE(page("", 2, then).more);
+  REQUIRE(keys_of(page("", 0, 0)) == Keys{"/a/0", "/a/2", "/a/6"});
+}
+
 TEST_CASE("an older state is read page by page while the world moves on") {
   TestFolder folder;
   auto store = open_store(folder);

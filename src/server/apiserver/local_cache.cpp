@@ -44,16 +44,17 @@ std::vector<api::Value> LocalCache::list(const api::Resource& resource,
   // A selector that can't be read is our own caller's mistake.
   const auto selection = Selection::make(resource, filter.ns, "", filter.label_selector, "");
   ORCH_CHECK(selection.ok());
-  const auto range = store_.range({selection->prefix(), "", 0, 0});
+  const auto keep = [&](const store::Record& record) {
+    if (!filter.owner_uid.empty() && !record.tags.owned_by(filter.owner_uid)) return false;
+    if (!filter.field.empty() && record.tags.field(filter.field).value_or("") != filter.value) {
+      return false;
+    }
+    return selection->matches(record);
+  };
+  const auto range = store_.range({selection->prefix(), "", 0, 0, keep});
   ORCH_CHECK(range.ok());
   std::vector<api::Value> objects;
-  for (const auto& record : range->records) {
-    if (!filter.owner_uid.empty() && !record->tags.owned_by(filter.owner_uid)) continue;
-    if (!filter.field.empty() && record->tags.field(filter.field).value_or("") != filter.value) {
-      continue;
-    }
-    if (selection->matches(*record)) objects.push_back(decode_stored(record->bytes));
-  }
+  for (const auto& record : range->records) objects.push_back(decode_stored(record->bytes));
   return objects;
 }
 

@@ -62,9 +62,10 @@ Result<Reader::Page> Reader::read_page(const Target& target, const ReadOptions& 
   const bool continued = !options.continue_token.empty();
   if (continued) from = ORCH_TRY(decode_continue(options.continue_token, selection.prefix()));
 
-  store::Query query{selection.prefix(), from.start_after, 0, from.revision};
-  // What a selector drops can't be counted beforehand, so the limit is kept below instead.
-  if (selection.everything()) query.limit = options.limit;
+  store::Query query{selection.prefix(), from.start_after, options.limit, from.revision};
+  if (!selection.everything()) {
+    query.keep = [&](const store::Record& record) { return selection.matches(record); };
+  }
   auto range = store_.range(query);
   if (!range) {
     if (!range.status().gone()) return std::move(range).status();
@@ -73,19 +74,9 @@ Result<Reader::Page> Reader::read_page(const Target& target, const ReadOptions& 
 
   Page page;
   page.revision = range->revision;
-  bool more = range->more;
-  if (selection.everything()) {
-    page.records = std::move(range->records);
-    page.remaining = range->remaining;
-  } else {
-    for (store::RecordPtr& record : range->records) {
-      if (!selection.matches(*record)) continue;
-      more = options.limit && page.records.size() == options.limit;
-      if (more) break;
-      page.records.push_back(std::move(record));
-    }
-  }
-  if (more && !page.records.empty()) {
+  page.records = std::move(range->records);
+  page.remaining = range->remaining;
+  if (range->more && !page.records.empty()) {
     page.continue_token =
         encode_continue({page.revision, std::string(page.records.back()->key)}, selection.prefix());
   }
