@@ -58,6 +58,7 @@ FieldSet out_of_reach(const Resource& resource, std::string_view subresource) {
 Comparison compare_reachable(const Type& type, const Value& from, const Value& to,
                              const FieldSet& ignored) {
   Comparison diff = compare_fields(type, from, to);
+  if (ignored.empty()) return diff;
   for (FieldSet* set : {&diff.added, &diff.removed, &diff.modified}) {
     *set = set->without_trees(ignored);
   }
@@ -76,7 +77,9 @@ ManagedEntry entry_of(const Resource& resource, const Writer& writer, bool appli
 Value take_managed_fields(Value* object) {
   if (!std::as_const(*object)["metadata"].is_object()) return {};
   Value& metadata = (*object)["metadata"];
-  Value list = std::as_const(metadata)[kManagedFields];
+  Value* found = metadata.find(kManagedFields);
+  if (found == nullptr) return {};
+  Value list = std::move(*found);
   metadata.remove(kManagedFields);
   return list;
 }
@@ -93,6 +96,7 @@ Value nothing_yet(const Type& type) { return canonicalize(type, Value::object())
 
 // What others own of the changed fields is theirs no more, nor what is gone.
 void release(ManagedEntries* entries, const ManagedEntry* but, const Comparison& diff) {
+  if (entries->empty()) return;
   const FieldSet lost = diff.changed().united(diff.removed);
   for (ManagedEntry& entry : *entries) {
     if (but == nullptr || !entry.same_manager(*but)) entry.fields = entry.fields.without(lost);

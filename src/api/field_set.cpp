@@ -166,6 +166,8 @@ std::vector<Path> FieldSet::paths() const {
 }
 
 FieldSet FieldSet::united(const FieldSet& other) const {
+  if (other.empty()) return *this;
+  if (empty()) return other;
   FieldSet out;
   auto a = nodes_.begin(), b = other.nodes_.begin();
   while (a != nodes_.end() || b != other.nodes_.end()) {
@@ -188,11 +190,11 @@ FieldSet FieldSet::without(const FieldSet& other) const {
   FieldSet out;
   for (const Node& node : nodes_) {
     const Node* theirs = other.find(node.step);
-    Node left = node;
-    if (theirs != nullptr) {
-      left.member = node.member && !theirs->member;
-      left.below = node.below.without(theirs->below);
+    if (theirs == nullptr) {
+      out.nodes_.push_back(node);
+      continue;
     }
+    Node left{node.step, node.member && !theirs->member, node.below.without(theirs->below)};
     if (!left.empty()) out.nodes_.push_back(std::move(left));
   }
   return out;
@@ -213,9 +215,12 @@ FieldSet FieldSet::without_trees(const FieldSet& other) const {
   FieldSet out;
   for (const Node& node : nodes_) {
     const Node* theirs = other.find(node.step);
-    if (theirs != nullptr && theirs->member) continue;
-    Node left = node;
-    if (theirs != nullptr) left.below = node.below.without_trees(theirs->below);
+    if (theirs == nullptr) {
+      out.nodes_.push_back(node);
+      continue;
+    }
+    if (theirs->member) continue;
+    Node left{node.step, node.member, node.below.without_trees(theirs->below)};
     if (!left.empty()) out.nodes_.push_back(std::move(left));
   }
   return out;
