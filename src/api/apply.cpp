@@ -58,9 +58,8 @@ FieldSet out_of_reach(const Resource& resource, std::string_view subresource) {
 Comparison compare_reachable(const Type& type, const Value& from, const Value& to,
                              const FieldSet& ignored) {
   Comparison diff = compare_fields(type, from, to);
-  if (ignored.empty()) return diff;
   for (FieldSet* set : {&diff.added, &diff.removed, &diff.modified}) {
-    *set = set->without_trees(ignored);
+    set->remove_trees(ignored);
   }
   return diff;
 }
@@ -99,7 +98,7 @@ void release(ManagedEntries* entries, const ManagedEntry* but, const Comparison&
   if (entries->empty()) return;
   const FieldSet lost = diff.changed().united(diff.removed);
   for (ManagedEntry& entry : *entries) {
-    if (but == nullptr || !entry.same_manager(*but)) entry.fields = entry.fields.without(lost);
+    if (but == nullptr || !entry.same_manager(*but)) entry.fields.remove(lost);
   }
 }
 
@@ -166,7 +165,7 @@ class Application {
   Value finish() && {
     release(&owners_, &mine_, diff_);
     ManagedEntry& mine = *find_manager(&owners_, mine_);
-    mine.fields = mine.fields.without(identity());
+    mine.fields.remove(identity());
     // The same fields with the same values: as if nothing had been sent.
     const bool same = last_.manager == mine.manager && last_.fields == mine.fields &&
                       last_.api_version == mine.api_version && live_ == result_;
@@ -328,15 +327,15 @@ Value track_update(const Resource& resource, const Value& live, Value object,
   const Value& list = is_edited ? given : old_list;
   if (!live.is_null() && list.empty()) return object;
 
-  const Comparison diff =
-      compare_reachable(*resource.type, old, canonicalize(*resource.type, object),
-                        out_of_reach(resource, writer.subresource));
+  Comparison diff = compare_reachable(*resource.type, old, canonicalize(*resource.type, object),
+                                      out_of_reach(resource, writer.subresource));
   auto owners = is_edited ? std::move(edited) : parse_managed_fields(list);
   if (!owners.ok()) return object;
   if (!diff.empty()) {
     release(&*owners, nullptr, diff);
     ManagedEntry mine = entry_of(resource, writer, false);
-    mine.fields = diff.changed().without(identity());
+    mine.fields = diff.modified.empty() ? std::move(diff.added) : diff.changed();
+    mine.fields.remove(identity());
     mine.time = writer.time;
     if (ManagedEntry* before = find_manager(&*owners, mine); before == nullptr) {
       owners->push_back(std::move(mine));

@@ -97,8 +97,10 @@ bool is_zero(const Field& field, const Value& value) {
 Value canonicalize(const Type& type, Value object) {
   Value::Object members;
   members.reserve(object.size());
+  size_t left = object.size();  // Members not met yet: most types have far more fields.
   for (const Field& field : type.fields) {
-    Value* given = object.find(field.name);
+    Value* given = left > 0 ? object.find(field.name) : nullptr;
+    if (given != nullptr) --left;
     const bool always = field.required || field.always_written || is_go_struct(field);
     if (given == nullptr || given->is_null()) {
       if (always) members.push_back({field.name, zero_value(field)});

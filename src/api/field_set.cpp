@@ -125,6 +125,10 @@ const FieldSet::Node* FieldSet::find(const PathStep& step) const {
   return here == nodes_.end() || !(here->step == step) ? nullptr : &*here;
 }
 
+FieldSet::Node* FieldSet::find(const PathStep& step) {
+  return const_cast<Node*>(std::as_const(*this).find(step));
+}
+
 void FieldSet::insert(const Path& path) {
   FieldSet* set = this;
   for (size_t i = 0; i < path.size(); ++i) {
@@ -187,17 +191,19 @@ FieldSet FieldSet::united(const FieldSet& other) const {
 }
 
 FieldSet FieldSet::without(const FieldSet& other) const {
-  FieldSet out;
-  for (const Node& node : nodes_) {
-    const Node* theirs = other.find(node.step);
-    if (theirs == nullptr) {
-      out.nodes_.push_back(node);
-      continue;
-    }
-    Node left{node.step, node.member && !theirs->member, node.below.without(theirs->below)};
-    if (!left.empty()) out.nodes_.push_back(std::move(left));
+  FieldSet left = *this;
+  left.remove(other);
+  return left;
+}
+
+void FieldSet::remove(const FieldSet& other) {
+  for (const Node& theirs : other.nodes_) {
+    Node* mine = find(theirs.step);
+    if (mine == nullptr) continue;
+    mine->member = mine->member && !theirs.member;
+    mine->below.remove(theirs.below);
+    drop_if_empty(mine);
   }
-  return out;
 }
 
 FieldSet FieldSet::shared_with(const FieldSet& other) const {
@@ -212,18 +218,23 @@ FieldSet FieldSet::shared_with(const FieldSet& other) const {
 }
 
 FieldSet FieldSet::without_trees(const FieldSet& other) const {
-  FieldSet out;
-  for (const Node& node : nodes_) {
-    const Node* theirs = other.find(node.step);
-    if (theirs == nullptr) {
-      out.nodes_.push_back(node);
-      continue;
-    }
-    if (theirs->member) continue;
-    Node left{node.step, node.member, node.below.without_trees(theirs->below)};
-    if (!left.empty()) out.nodes_.push_back(std::move(left));
+  FieldSet left = *this;
+  left.remove_trees(other);
+  return left;
+}
+
+void FieldSet::remove_trees(const FieldSet& other) {
+  for (const Node& theirs : other.nodes_) {
+    Node* mine = find(theirs.step);
+    if (mine == nullptr) continue;
+    if (theirs.member) *mine = Node{mine->step, false, {}};
+    mine->below.remove_trees(theirs.below);
+    drop_if_empty(mine);
   }
-  return out;
+}
+
+void FieldSet::drop_if_empty(Node* node) {
+  if (node->empty()) nodes_.erase(nodes_.begin() + (node - nodes_.data()));
 }
 
 Value FieldSet::to_fields() const {

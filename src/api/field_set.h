@@ -55,6 +55,9 @@ class FieldSet {
   FieldSet shared_with(const FieldSet& other) const;
   // Without the members of `other` and everything below them.
   FieldSet without_trees(const FieldSet& other) const;
+  // The same two, in place.
+  void remove(const FieldSet& other);
+  void remove_trees(const FieldSet& other);
 
   // FieldsV1. parse: 400 when it isn't; at most kMaxDepth deep (the JSON was parsed with limits).
   Value to_fields() const;
@@ -64,6 +67,9 @@ class FieldSet {
 
  private:
   void add_paths(Path* prefix, std::vector<Path>* out) const;
+  Node* find(const PathStep& step);
+  void drop_if_empty(Node* node);
+
   std::vector<Node> nodes_;
 };
 

@@ -99,78 +99,91 @@ void name_parts(const Field& field, const Value& value, FieldSet* set) {
   }
 }
 
-class Comparer {
- public:
-  Comparison result;
-
-  // nullptr: not there at all, which differs from null.
-  void walk(const Field& field, const Value* from, const Value* to) {
-    const Parts parts = parts_of(field);
-    const bool both_empty = (!from || from->empty()) && (!to || to->empty());
-    if (parts == Parts::none || both_empty) {
-      if (from == nullptr || to == nullptr) {
-        (from == nullptr ? result.added : result.removed).insert(path_);
-      } else if (!(*from == *to)) {
-        result.modified.insert(path_);
-      }
-      return;
-    }
-    if (is_list(parts)) {
-      items(field, from, to);
-    } else {
-      members(field, from, to);
-    }
-    if (path_.empty()) return;
-    if (from == nullptr) result.added.insert(path_);
-    if (to == nullptr) result.removed.insert(path_);
-  }
-
- private:
-  void members(const Field& field, const Value* from, const Value* to) {
-    const auto one = [&](const std::string& name, const Value* a, const Value* b) {
-      const Field* inner = inside(field, name);
-      if (inner == nullptr) return;
-      path_.push_back(PathStep::field(name));
-      walk(*inner, a, b);
-      path_.pop_back();
-    };
-    if (from != nullptr) {
-      for (const auto& m : from->members()) one(m.name, &m.value, to ? to->find(m.name) : nullptr);
-    }
-    if (to == nullptr) return;
-    for (const auto& m : to->members()) {
-      if (from == nullptr || !from->has(m.name)) one(m.name, nullptr, &m.value);
-    }
-  }
-
-  // Items that stand more than once are compared as a bunch.
-  void items(const Field& field, const Value* from, const Value* to) {
-    using Bunch = std::pair<std::vector<const Value*>, std::vector<const Value*>>;
-    std::map<PathStep, Bunch> bunches;
-    if (from != nullptr) {
-      for (const Value& item : from->items()) bunches[step_of(field, item)].first.push_back(&item);
-    }
-    if (to != nullptr) {
-      for (const Value& item : to->items()) bunches[step_of(field, item)].second.push_back(&item);
-    }
-    for (const auto& [step, bunch] : bunches) {
-      const auto& [before, after] = bunch;
-      path_.push_back(step);
-      if (before.size() <= 1 && after.size() <= 1) {
-        walk(*field.element, before.empty() ? nullptr : before[0],
-             after.empty() ? nullptr : after[0]);
-      } else if (before.empty() || after.empty()) {
-        (before.empty() ? result.added : result.removed).insert(path_);
-      } else if (!std::equal(before.begin(), before.end(), after.begin(), after.end(),
-                             [](const Value* a, const Value* b) { return *a == *b; })) {
-        result.modified.insert(path_);
-      }
-      path_.pop_back();
-    }
-  }
-
-  Path path_;
+// How two values of one place differ: at the place itself, and at what lies below it.
+struct Difference {
+  bool added = false, removed = false, modified = false;
+  Comparison below;
 };
+
+Difference difference(const Field& field, const Value* from, const Value* to);
+
+// Sets are built from the leaves up, so that only what differs is ever named.
+void note_difference(PathStep step, Difference found, Comparison* into) {
+  const auto note = [&](bool member, FieldSet* below, FieldSet* set) {
+    if (!member && below->empty()) return;
+    FieldSet::Node& node = set->at(step);
+    node.member = member;
+    node.below = std::move(*below);
+  };
+  note(found.added, &found.below.added, &into->added);
+  note(found.removed, &found.below.removed, &into->removed);
+  note(found.modified, &found.below.modified, &into->modified);
+}
+
+Comparison compare_members(const Field& field, const Value* from, const Value* to) {
+  Comparison result;
+  const auto one = [&](const std::string& name, const Value* a, const Value* b) {
+    const Field* inner = inside(field, name);
+    if (inner == nullptr) return;
+    Difference found = difference(*inner, a, b);
+    const bool here = found.added || found.removed || found.modified;
+    if (here || !found.below.empty()) {
+      note_difference(PathStep::field(name), std::move(found), &result);
+    }
+  };
+  if (from != nullptr) {
+    for (const auto& m : from->members()) one(m.name, &m.value, to ? to->find(m.name) : nullptr);
+  }
+  if (to == nullptr) return result;
+  for (const auto& m : to->members()) {
+    if (from == nullptr || !from->has(m.name)) one(m.name, nullptr, &m.value);
+  }
+  return result;
+}
+
+// Items that stand more than once are compared as a bunch.
+Comparison compare_items(const Field& field, const Value* from, const Value* to) {
+  using Bunch = std::pair<std::vector<const Value*>, std::vector<const Value*>>;
+  std::map<PathStep, Bunch> bunches;
+  if (from != nullptr) {
+    for (const Value& item : from->items()) bunches[step_of(field, item)].first.push_back(&item);
+  }
+  if (to != nullptr) {
+    for (const Value& item : to->items()) bunches[step_of(field, item)].second.push_back(&item);
+  }
+  Comparison result;
+  for (const auto& [step, bunch] : bunches) {
+    const auto& [before, after] = bunch;
+    Difference found;
+    if (before.size() <= 1 && after.size() <= 1) {
+      found = difference(*field.element, before.empty() ? nullptr : before[0],
+                         after.empty() ? nullptr : after[0]);
+    } else if (before.empty() || after.empty()) {
+      (before.empty() ? found.added : found.removed) = true;
+    } else {
+      found.modified = !std::equal(before.begin(), before.end(), after.begin(), after.end(),
+                                   [](const Value* a, const Value* b) { return *a == *b; });
+    }
+    note_difference(step, std::move(found), &result);
+  }
+  return result;
+}
+
+// nullptr: not there at all, which differs from null.
+Difference difference(const Field& field, const Value* from, const Value* to) {
+  const Parts parts = parts_of(field);
+  const bool both_empty = (!from || from->empty()) && (!to || to->empty());
+  Difference found;
+  found.added = from == nullptr;
+  found.removed = to == nullptr && from != nullptr;
+  if (parts == Parts::none || both_empty) {
+    found.modified = from != nullptr && to != nullptr && !(*from == *to);
+    return found;
+  }
+  found.removed = to == nullptr;
+  found.below = is_list(parts) ? compare_items(field, from, to) : compare_members(field, from, to);
+  return found;
+}
 
 Value merged(const Field& field, const Value* live, const Value* config);
 
@@ -325,9 +338,7 @@ FieldSet named_fields(const Type& type, const Value& object) {
 }
 
 Comparison compare_fields(const Type& type, const Value& from, const Value& to) {
-  Comparer comparer;
-  comparer.walk(root_of(type), &from, &to);
-  return std::move(comparer.result);
+  return difference(root_of(type), &from, &to).below;
 }
 
 Value merge_fields(const Type& type, const Value& live, const Value& config) {
