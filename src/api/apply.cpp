@@ -315,8 +315,7 @@ Result<Value> apply(const Resource& resource, const Value& live, const Value& co
 
 Value track_update(const Resource& resource, const Value& live, Value object,
                    const Writer& writer) {
-  Value old = live.is_null() ? nothing_yet(*resource.type) : live;
-  const Value old_list = take_managed_fields(&old);
+  const Value& old_list = live["metadata"][kManagedFields];
   const Value given = take_managed_fields(&object);
   if (writer.subresource.empty() && is_reset(given)) return object;
 
@@ -327,8 +326,12 @@ Value track_update(const Resource& resource, const Value& live, Value object,
   const Value& list = is_edited ? given : old_list;
   if (!live.is_null() && list.empty()) return object;
 
-  Comparison diff = compare_reachable(*resource.type, old, canonicalize(*resource.type, object),
-                                      out_of_reach(resource, writer.subresource));
+  FieldSet ignored = out_of_reach(resource, writer.subresource);
+  insert_path(&ignored, {"metadata", "managedFields"});
+  const Value now = canonicalize(*resource.type, object);
+  const Value nothing = live.is_null() ? nothing_yet(*resource.type) : Value();
+  const Value& from = live.is_null() ? nothing : live;
+  Comparison diff = compare_reachable(*resource.type, from, now, ignored);
   auto owners = is_edited ? std::move(edited) : parse_managed_fields(list);
   if (!owners.ok()) return object;
   if (!diff.empty()) {
