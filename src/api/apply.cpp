@@ -328,10 +328,10 @@ Value track_update(const Resource& resource, const Value& live, Value object,
 
   FieldSet ignored = out_of_reach(resource, writer.subresource);
   insert_path(&ignored, {"metadata", "managedFields"});
-  const Value now = canonicalize(*resource.type, object);
+  object = canonicalize(*resource.type, std::move(object));
   const Value nothing = live.is_null() ? nothing_yet(*resource.type) : Value();
   const Value& from = live.is_null() ? nothing : live;
-  Comparison diff = compare_reachable(*resource.type, from, now, ignored);
+  Comparison diff = compare_reachable(*resource.type, from, object, ignored);
   auto owners = is_edited ? std::move(edited) : parse_managed_fields(list);
   if (!owners.ok()) return object;
   if (!diff.empty()) {

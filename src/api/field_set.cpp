@@ -114,7 +114,10 @@ std::string to_text(const Path& path) {
 
 FieldSet::Node& FieldSet::at(const PathStep& step) {
   const auto before = [](const Node& node, const PathStep& s) { return node.step < s; };
-  auto here = std::lower_bound(nodes_.begin(), nodes_.end(), step, before);
+  auto here = nodes_.end();  // Where a sorted source adds its next step.
+  if (!nodes_.empty() && !before(nodes_.back(), step)) {
+    here = std::lower_bound(nodes_.begin(), nodes_.end(), step, before);
+  }
   if (here == nodes_.end() || !(here->step == step)) here = nodes_.insert(here, {step, false, {}});
   return *here;
 }

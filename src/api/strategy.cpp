@@ -50,7 +50,8 @@ void keep_all_but_status(const Resource& resource, const Value& old, Value* obje
 // Equal in canonical form: defaults and absent zeros make no difference.
 bool equal_field(const Resource& resource, const Value& a, const Value& b, std::string_view name) {
   const Field* field = resource.type->find(name);
-  if (field == nullptr || field->shape != Shape::object) return a[name] == b[name];
+  if (a[name] == b[name]) return true;
+  if (field == nullptr || field->shape != Shape::object) return false;
   return canonicalize(*field->type, a[name]) == canonicalize(*field->type, b[name]);
 }
 

@@ -386,6 +386,30 @@ TEST_CASE("defaults and the canonical form are idempotent for any object") {
   }
 }
 
+TEST_CASE("one step off the canonical form is brought back to it") {
+  const Type& type = *resource::pods().type;
+  const Value canonical = canonicalize(
+      type, json(R"({"kind":"Pod","apiVersion":"v1","metadata":{"name":"a","labels":{"b":"1",
+            "c":"2"}},"spec":{"containers":[{"name":"x","image":"y"}],"hostNetwork":true}})"));
+  const std::string text = to_json(canonical);
+  CHECK(to_json(canonicalize(type, canonical)) == text);
+
+  std::vector<Value> others(8, canonical);
+  std::swap(others[0].object_members()[0], others[0].object_members()[1]);
+  auto& labels = others[1]["metadata"]["labels"].object_members();
+  std::swap(labels[0], labels[1]);
+  others[2]["metadata"].remove("creationTimestamp");  // Always written, null.
+  others[3]["spec"].set("hostIPC", false);            // Zero, and not always written.
+  others[4]["spec"].set("nodeName", nullptr);
+  others[5].remove("status");  // A struct held by value.
+  others[6]["spec"]["containers"].array_items()[0].remove("resources");
+  others[7].set("unheard", "of");
+  for (const Value& other : others) {
+    CHECK(to_json(other) != text);
+    CHECK(to_json(canonicalize(type, other)) == text);
+  }
+}
+
 TEST_CASE("every hook that a row names is there") {
   for (const Resource* resource : Schema::builtin().resources()) {
     INFO(resource->kind);

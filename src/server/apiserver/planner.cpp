@@ -171,8 +171,8 @@ Result<Plan> Planner::plan_create(const WriteRequest& request) const {
   api::prepare_create(*request.resource, &object);
 
   ORCH_TRY(parts_.admission.admit_create(request, &object));
-  object = track_owners(request, api::Value(), std::move(object));
   ORCH_TRY(checked(request, plan.name, api::validate_create(*request.resource, object)));
+  object = track_owners(request, api::Value(), std::move(object));
   ORCH_TRY(allocate(request, &object, {}, &plan));
   plan.reply.code = 201;
   finish(request, std::move(object), nullptr, &plan);
@@ -237,9 +237,9 @@ Result<Plan> Planner::plan_replace(const WriteRequest& request, const Current& c
   api::prepare_update(resource, current.object, &object, part);
   if (resource.namespaced) object["metadata"].set("namespace", request.ns);
   ORCH_TRY(parts_.admission.admit_update(request, current.object, object));
-  object = track_owners(request, current.object, std::move(object));
   ORCH_TRY(
       checked(request, plan.name, api::validate_update(resource, object, current.object, part)));
+  object = track_owners(request, current.object, std::move(object));
   ORCH_TRY(allocate(request, &object, current.object, &plan));
   if (is_released(resource, object)) {
     finish_removal(request, current.record, &plan);
