@@ -122,4 +122,5 @@ fail() {
 }
 same() { [ "$1" = "$2" ] || fail "wanted '$2', got '$1'"; }
 has() { grep -q -- "$2" <<<"$1" || fail "wanted '$2' in: $1"; }
+fails() { ! "$@" >/dev/null 2>&1 || fail "should have failed: $*"; }
 lacks() { ! grep -q -- "$2" <<<"$1" || fail "did not want '$2' in: $1"; }

@@ -11,7 +11,8 @@ namespace {
 constexpr const char* kAccounts = "/api/v1/namespaces/default/serviceaccounts";
 
 TEST_CASE("a node may do what its agent needs, on what is its own") {
-  const Authorizer authorizer([](std::string_view, std::string_view pod) {
+  const rbac::Policy nobody_has_a_role;
+  const Authorizer authorizer(nobody_has_a_role, [](std::string_view, std::string_view pod) {
     return std::string(pod == "mine" ? "a" : "b");
   });
   User node;

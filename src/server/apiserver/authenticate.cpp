@@ -16,8 +16,7 @@ std::string_view bearer_token(const http::Request& request) {
 Result<User> Authenticator::authenticate(const http::Request& request) const {
   if (request.headers.has("Authorization")) {
     auto user = user_of_token(bearer_token(request), {});
-    if (user) return impersonated(std::move(*user), request);
-    if (user.status().code != 401) return user;
+    if (user || user.status().code != 401) return user;
     // Why a token is refused is the administrator's business, not a stranger's.
     log::debug("apiserver", "token refused: " + user.status().message);
     return unauthorized();
@@ -27,7 +26,7 @@ Result<User> Authenticator::authenticate(const http::Request& request) const {
     user.name = request.peer.common_name;
     user.groups = request.peer.organizations;
     user.groups.emplace_back(kAuthenticatedGroup);
-    return impersonated(std::move(user), request);
+    return user;
   }
   User anonymous;
   anonymous.name = "system:anonymous";
@@ -45,26 +44,6 @@ Result<User> Authenticator::user_of_token(std::string_view token,
     return admin;
   }
   return tokens_.verify(token, audiences);
-}
-
-Result<User> impersonated(User user, const http::Request& request) {
-  const std::string name(request.headers.get("Impersonate-User"));
-  if (name.empty()) {
-    if (!request.headers.has("Impersonate-Group")) return user;
-    return internal_error("requested [groups] without impersonating a user");
-  }
-  if (!user.in_group(kMastersGroup)) {
-    return forbidden({"", "users", name}, "User \"" + user.name +
-                                              "\" cannot impersonate resource \"users\" in API "
-                                              "group \"\" at the cluster scope");
-  }
-  User other;
-  other.name = name;
-  for (const std::string_view group : request.headers.all("Impersonate-Group")) {
-    other.groups.emplace_back(group);
-  }
-  if (!other.in_group(kAuthenticatedGroup)) other.groups.emplace_back(kAuthenticatedGroup);
-  return other;
 }
 
 }  // namespace orch::apiserver

@@ -34,7 +34,4 @@ class Authenticator {
 // "Bearer x" → "x"; "" when the header is missing or of another kind.
 std::string_view bearer_token(const http::Request& request);
 
-// Impersonate-User and -Group: a request on another's behalf, which only masters may make. (PURE)
-Result<User> impersonated(User user, const http::Request& request);
-
 }  // namespace orch::apiserver

@@ -27,22 +27,6 @@ bool node_reads(const Action& action) {
   return action.group == "discovery.k8s.io" && action.resource == "endpointslices";
 }
 
-bool is_review(const Action& action) {
-  if (action.verb != "create") return false;
-  if (action.group == "authentication.k8s.io") return action.resource == "selfsubjectreviews";
-  return action.group == "authorization.k8s.io" && (action.resource == "selfsubjectaccessreviews" ||
-                                                    action.resource == "selfsubjectrulesreviews");
-}
-
-bool is_discovery(const Action& action) {
-  if (action.verb != "get" || action.path.empty()) return false;
-  for (const std::string_view root : {"/api", "/apis", "/openapi"}) {
-    if (action.path == root) return true;
-    if (action.path.starts_with(root) && action.path[root.size()] == '/') return true;
-  }
-  return is_public_path(action.path);
-}
-
 }  // namespace
 
 Action action_of(const Target& target, std::string_view method) {
@@ -65,13 +49,12 @@ Action action_of(const Target& target, std::string_view method) {
   return action;
 }
 
-bool Authorizer::allowed(const User& user, const Action& action) const {
-  if (user.in_group(kMastersGroup)) return true;
-  if (!action.path.empty() && is_public_path(action.path)) return true;
-  if (!user.in_group(kAuthenticatedGroup)) return false;
-  if (is_discovery(action) || is_review(action)) return true;
+Authorizer::Decision Authorizer::decide(const User& user, const Action& action) const {
+  if (user.in_group(kMastersGroup)) return {true, ""};
+  if (!action.path.empty() && is_public_path(action.path)) return {true, ""};
   const std::string_view node = user.node();
-  return !node.empty() && node_allowed(node, action);
+  if (!node.empty() && node_allowed(node, action)) return {true, ""};
+  return policy_.decide(asker_of(user), action);
 }
 
 // An object's name is not known when it is created: admission compares it with the node then.
@@ -117,6 +100,8 @@ std::string refusal(const User& user, const Action& action) {
   if (action.ns.empty()) return text + "at the cluster scope";
   return text + "in the namespace \"" + std::string(action.ns) + "\"";
 }
+
+rbac::Asker asker_of(const User& user) { return {user.name, user.groups}; }
 
 bool is_public_path(std::string_view path) {
   for (const std::string_view root : {"/livez", "/readyz", "/healthz"}) {

@@ -1,8 +1,7 @@
 // authorize: may this user do that? PURE, over what it is told of the cluster.
 //
-// system:masters may everything. A node may what its agent needs, on what is its own. Everybody
-// who is authenticated may discover the API and ask about himself. RBAC joins as another source of
-// "allowed" in decide().
+// system:masters may everything. A node may what its agent needs, on what is its own. All else the
+// roles say (server/rbac): what everybody may see and ask is in the roles that every cluster has.
 #pragma once
 
 #include <functional>
@@ -12,15 +11,11 @@
 #include "base/result.h"
 #include "server/apiserver/route.h"
 #include "server/apiserver/user.h"
+#include "server/rbac/policy.h"
 
 namespace orch::apiserver {
 
-// Views; they live as long as the call.
-struct Action {
-  std::string_view verb;
-  std::string_view group, resource, subresource, ns, name;
-  std::string_view path;  // Of what is no resource; then the fields above but verb are empty.
-};
+using rbac::Action;
 Action action_of(const Target& target, std::string_view method);
 
 class Authorizer {
@@ -28,17 +23,26 @@ class Authorizer {
   // The node that a pod is bound to, "" for none.
   using NodeOfPod = std::function<std::string(std::string_view ns, std::string_view name)>;
 
-  explicit Authorizer(NodeOfPod node_of_pod) : node_of_pod_(std::move(node_of_pod)) {}
+  using Decision = rbac::Policy::Decision;
 
-  bool allowed(const User& user, const Action& action) const;
+  Authorizer(const rbac::Policy& policy, NodeOfPod node_of_pod)
+      : policy_(policy), node_of_pod_(std::move(node_of_pod)) {}
+
+  Decision decide(const User& user, const Action& action) const;
+  bool allowed(const User& user, const Action& action) const {
+    return decide(user, action).allowed;
+  }
   // 403 in Kubernetes' words.
   Result<void> authorize(const User& user, const Action& action) const;
 
  private:
   bool node_allowed(std::string_view node, const Action& action) const;
 
+  const rbac::Policy& policy_;
   NodeOfPod node_of_pod_;
 };
+
+rbac::Asker asker_of(const User& user);
 
 // User "x" cannot list resource "pods" in API group "" in the namespace "default"
 std::string refusal(const User& user, const Action& action);

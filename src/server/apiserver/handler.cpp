@@ -6,6 +6,7 @@
 #include "server/apiserver/body.h"
 #include "server/apiserver/documents.h"
 #include "server/apiserver/encode.h"
+#include "server/apiserver/impersonate.h"
 #include "server/apiserver/keys.h"
 #include "server/apiserver/metrics_page.h"
 #include "server/apiserver/openid.h"
@@ -28,12 +29,7 @@ bool is_stream(const Target& target) {
          part == "proxy";
 }
 
-// Without credentials there is little to see: say "who are you" rather than "you may not".
-Result<void> require_user(const User& user, const Target& target) {
-  if (user.in_group(kAuthenticatedGroup)) return {};
-  if (!target.resource && is_public_path(target.path)) return {};
-  return unauthorized();
-}
+bool is_known(const User& user) { return user.in_group(kAuthenticatedGroup); }
 
 }  // namespace
 
@@ -52,17 +48,19 @@ Result<void> Handler::serve(const std::shared_ptr<AccountedExchange>& exchange) 
     send(exchange, ORCH_TRY(parts_.join.serve(request)));
     return {};
   }
-  User user = ORCH_TRY(parts_.authenticator.authenticate(request));
-  // Who may not come in isn't told what there is.
+  User user = ORCH_TRY(impersonated(ORCH_TRY(parts_.authenticator.authenticate(request)), request,
+                                    parts_.authorizer));
+  // Who may not come in isn't told what there is; he is asked who he is rather than sent away.
   if (!target) {
-    ORCH_TRY(require_user(user, {}));
+    if (!is_known(user)) return unauthorized();
     return std::move(target).status();
   }
-  ORCH_TRY(require_user(user, *target));
+  const Action action = action_of(*target, request.method);
+  if (!is_known(user) && !parts_.authorizer.allowed(user, action)) return unauthorized();
   if (!is_long_running(*target)) {
     exchange->set_place(ORCH_TRY(in_flight_.enter(is_mutating(request.method), is_exempt(user))));
   }
-  ORCH_TRY(parts_.authorizer.authorize(user, action_of(*target, request.method)));
+  ORCH_TRY(parts_.authorizer.authorize(user, action));
   if (target->resource) return serve_resource(exchange, *target, std::move(user));
   send(exchange, ORCH_TRY(serve_path(request, *target)));
   return {};
@@ -129,8 +127,8 @@ Result<void> Handler::serve_read(const ExchangePtr& exchange, const Target& targ
 Result<void> Handler::serve_review(const ExchangePtr& exchange, const Target& target,
                                    const User& user, const Media& media) {
   ParsedBody body = ORCH_TRY(parse_body(parts_.schema, exchange->request()));
-  const api::Value answer = ORCH_TRY(
-      answer_review(target, user, std::move(body.value), parts_.authenticator, parts_.authorizer));
+  const api::Value answer = ORCH_TRY(answer_review(
+      target, user, std::move(body.value), parts_.authenticator, parts_.authorizer, parts_.policy));
   send(exchange, present_value(201, answer, media));
   return {};
 }

@@ -27,6 +27,7 @@ class Handler {
     Clock& clock;
     const Authenticator& authenticator;
     const Authorizer& authorizer;
+    const rbac::Policy& policy;
     const Reader& reader;
     WatchServer& watches;
     Registry& registry;

@@ -8,6 +8,7 @@
 #include "api/resources.h"
 #include "api/strategy.h"
 #include "server/apiserver/deletion.h"
+#include "server/apiserver/escalation.h"
 #include "server/apiserver/keys.h"
 
 namespace orch::apiserver {
@@ -171,6 +172,7 @@ Result<Plan> Planner::plan_create(const WriteRequest& request) const {
   api::prepare_create(*request.resource, &object);
 
   ORCH_TRY(parts_.admission.admit_create(request, &object));
+  ORCH_TRY(check_escalation(request, {}, object, parts_.authorizer, parts_.policy));
   ORCH_TRY(checked(request, plan.name, api::validate_create(*request.resource, object)));
   object = track_owners(request, api::Value(), std::move(object));
   ORCH_TRY(allocate(request, &object, {}, &plan));
@@ -237,6 +239,7 @@ Result<Plan> Planner::plan_replace(const WriteRequest& request, const Current& c
   api::prepare_update(resource, current.object, &object, part);
   if (resource.namespaced) object["metadata"].set("namespace", request.ns);
   ORCH_TRY(parts_.admission.admit_update(request, current.object, object));
+  ORCH_TRY(check_escalation(request, current.object, object, parts_.authorizer, parts_.policy));
   ORCH_TRY(
       checked(request, plan.name, api::validate_update(resource, object, current.object, part)));
   object = track_owners(request, current.object, std::move(object));

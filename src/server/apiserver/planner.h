@@ -11,6 +11,7 @@
 #include "api/apply.h"
 #include "base/clock.h"
 #include "server/apiserver/admission.h"
+#include "server/apiserver/authorize.h"
 #include "server/apiserver/encode.h"
 #include "server/apiserver/service_allocator.h"
 #include "server/apiserver/write.h"
@@ -23,6 +24,8 @@ class Planner {
   struct Parts {
     store::Store& store;
     const Admission& admission;
+    const Authorizer& authorizer;
+    rbac::Policy& policy;  // Kept at what the store holds.
     ServiceAllocator& services;
     Clock& clock;
     Random& random;

@@ -62,11 +62,19 @@ void Registry::succeed(Job& job, const store::Committed& committed) {
                      plan.removes ? api::Value() : state(committed.record));
     if (plan.reservation) plan.reservation->keep();
   }
+  if (rbac::Policy::is_fed_by(*job.request.resource)) follow_policy(job, committed);
   plan.reply.record = committed.record;
   if (plan.answer == Plan::Answer::scale) {
     plan.reply.document = scale_of(decode_stored(committed.record->bytes));
   }
   job.done(std::move(plan.reply));
+}
+
+// A right is there, or gone, when its writer hears of it.
+void Registry::follow_policy(const Job& job, const store::Committed& committed) {
+  const api::Resource& resource = *job.request.resource;
+  if (job.plan.removes) return policy_.forget(resource, job.request.ns, job.plan.name);
+  policy_.take(resource, decode_stored(committed.record->bytes));
 }
 
 void Registry::lose(std::shared_ptr<Job> job, const Status& why) {

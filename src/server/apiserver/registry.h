@@ -20,7 +20,7 @@ inline constexpr int kMaxGeneratedAttempts = 8;  // Of a create with generateNam
 class Registry {
  public:
   explicit Registry(Planner::Parts parts)
-      : store_(parts.store), services_(parts.services), planner_(parts) {}
+      : store_(parts.store), services_(parts.services), policy_(parts.policy), planner_(parts) {}
   ~Registry() { stop(); }
 
   void submit(WriteRequest request, WriteDone done);
@@ -34,10 +34,12 @@ class Registry {
   void attempt(std::shared_ptr<Job> job);
   void settle(std::shared_ptr<Job> job, Result<store::Committed> outcome);
   void succeed(Job& job, const store::Committed& committed);
+  void follow_policy(const Job& job, const store::Committed& committed);
   void lose(std::shared_ptr<Job> job, const Status& why);
 
   store::Store& store_;
   ServiceAllocator& services_;
+  rbac::Policy& policy_;
   Planner planner_;
   TaskPool retries_{1};  // The store's writer has no time to plan anew.
 };

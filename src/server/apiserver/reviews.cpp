@@ -52,9 +52,9 @@ Result<Action> asked_action(const Value& spec) {
 
 Result<Value> answer_access(const User& user, Value review, const Authorizer& authorizer) {
   const Action action = ORCH_TRY(asked_action(std::as_const(review)["spec"]));
-  const bool allowed = authorizer.allowed(user, action);
-  Value status = Value::object({{"allowed", allowed}});
-  if (!allowed) status.set("reason", refusal(user, action));
+  const Authorizer::Decision decision = authorizer.decide(user, action);
+  Value status = Value::object({{"allowed", decision.allowed}});
+  if (!decision.reason.empty()) status.set("reason", decision.reason);
   review.set("status", std::move(status));
   return review;
 }
@@ -82,10 +82,25 @@ Value answer_token(Value review, const Authenticator& authenticator) {
   return review;
 }
 
+// What a node may is not told by rules: the list is not the whole then.
+Value rules_status(const User& user, const rbac::Rules& rules) {
+  Value status = Value::object({{"resourceRules", Value::array()},
+                                {"nonResourceRules", Value::array()},
+                                {"incomplete", !user.node().empty()}});
+  for (const rbac::Rule& rule : rules) {
+    status[rule.urls.empty() ? "resourceRules" : "nonResourceRules"].push_back(rule.to_value());
+  }
+  if (!user.node().empty()) {
+    status.set("evaluationError", "node authorizer does not support user rule resolution");
+  }
+  return status;
+}
+
 }  // namespace
 
 Result<Value> answer_review(const Target& target, const User& user, Value review,
-                            const Authenticator& authenticator, const Authorizer& authorizer) {
+                            const Authenticator& authenticator, const Authorizer& authorizer,
+                            const rbac::Policy& policy) {
   if (!review.is_object()) return bad_request("the body must be an object");
   review.set("kind", target.resource->kind);
   review.set("apiVersion", target.resource->api_version());
@@ -101,18 +116,9 @@ Result<Value> answer_review(const Target& target, const User& user, Value review
     return answer_access(other, std::move(review), authorizer);
   }
   if (kind == "SelfSubjectRulesReview") {
-    // Without RBAC there are no rules to list: all of them for masters, else what decide() grants
-    // to everybody, which is no list. "incomplete" is how the API says so.
-    const bool master = user.in_group(kMastersGroup);
-    Value all = Value::object({{"verbs", Value::array({"*"})},
-                               {"apiGroups", Value::array({"*"})},
-                               {"resources", Value::array({"*"})}});
-    Value paths =
-        Value::object({{"verbs", Value::array({"*"})}, {"nonResourceURLs", Value::array({"*"})}});
-    review.set("status",
-               Value::object({{"resourceRules", master ? Value::array({all}) : Value::array()},
-                              {"nonResourceRules", master ? Value::array({paths}) : Value::array()},
-                              {"incomplete", !master}}));
+    const std::string ns = std::as_const(review)["spec"]["namespace"].as_string();
+    if (ns.empty()) return bad_request("no namespace on request");
+    review.set("status", rules_status(user, policy.rules_of(asker_of(user), ns)));
     return review;
   }
   return not_found("the server could not find the requested resource");

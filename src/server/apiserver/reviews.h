@@ -12,6 +12,7 @@ namespace orch::apiserver {
 
 // The posted document with its status filled in. 404 for a kind that is no review.
 Result<api::Value> answer_review(const Target& target, const User& user, api::Value review,
-                                 const Authenticator& authenticator, const Authorizer& authorizer);
+                                 const Authenticator& authenticator, const Authorizer& authorizer,
+                                 const rbac::Policy& policy);
 
 }  // namespace orch::apiserver

@@ -7,6 +7,7 @@
 #include "base/timers.h"
 #include "http/server.h"
 #include "server/apiserver/bootstrap.h"
+#include "server/apiserver/bootstrap_roles.h"
 #include "server/apiserver/credentials.h"
 #include "server/apiserver/encode.h"
 #include "server/apiserver/handler.h"
@@ -67,6 +68,15 @@ void load_services(store::Store& store, ServiceAllocator* services) {
   for (const auto& record : range->records) services->settle({}, decode_stored(record->bytes));
 }
 
+void load_policy(store::Store& store, rbac::Policy* policy) {
+  for (const api::Resource* resource : api::Schema::builtin().resources()) {
+    if (!rbac::Policy::is_fed_by(*resource)) continue;
+    const auto range = store.range({store_prefix(*resource, ""), "", 0, 0});
+    ORCH_CHECK(range.ok());
+    for (const auto& record : range->records) policy->take(*resource, decode_stored(record->bytes));
+  }
+}
+
 Result<Tokens> make_tokens(const Credentials& credentials, store::Store& store,
                            const Options& options) {
   return Tokens(ORCH_TRY(crypto::TokenSigner::create(credentials.tokens.private_key)),
@@ -88,23 +98,26 @@ struct ApiServer::Rooms {
         tokens(std::move(tokens_)),
         services({network.services, options.first_node_port, options.last_node_port},
                  *options.random),
+        authorizer(policy,
+                   [this](std::string_view ns, std::string_view name) {
+                     const auto pod = store->get(store_key(api::resource::pods(), ns, name));
+                     return std::string(pod ? pod->tags.field("spec.nodeName").value_or("") : "");
+                   }),
         admission(*store, *options.random),
-        registry({*store, admission, services, *options.clock, *options.random}),
+        registry(
+            {*store, admission, authorizer, policy, services, *options.clock, *options.random}),
         reader(*store, *options.clock),
         watches(*store, *options.clock, *options.random, timers),
         streams(*store, {credentials.ca.certificate, credentials.agents.certificate,
                          credentials.agents.private_key}),
         join(credentials.ca, options.join_token, options.facts, *options.clock),
         authenticator(tokens, credentials.admin_token),
-        authorizer([this](std::string_view ns, std::string_view name) {
-          const auto pod = store->get(store_key(api::resource::pods(), ns, name));
-          return std::string(pod ? pod->tags.field("spec.nodeName").value_or("") : "");
-        }),
         cache(*store),
-        handler({api::Schema::builtin(), *options.clock, authenticator, authorizer, reader, watches,
-                 registry, tokens, streams, join, slow, ready, *store,
+        handler({api::Schema::builtin(), *options.clock, authenticator, authorizer, policy, reader,
+                 watches, registry, tokens, streams, join, slow, ready, *store,
                  network.advertised.text() + ":" + std::to_string(options.port), token_key}) {
     load_services(*store, &services);
+    load_policy(*store, &policy);
   }
 
   Options options;
@@ -113,6 +126,8 @@ struct ApiServer::Rooms {
   Timers timers;
   Tokens tokens;
   ServiceAllocator services;
+  rbac::Policy policy;
+  Authorizer authorizer;
   Admission admission;
   Registry registry;
   Reader reader;
@@ -120,7 +135,6 @@ struct ApiServer::Rooms {
   Streams streams;
   Join join;
   Authenticator authenticator;
-  Authorizer authorizer;
   LocalCache cache;
   TaskPool slow{kSlowThreads};
   std::atomic<bool> ready{false};
@@ -158,6 +172,7 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(Options options) {
   // It listens first, for its port belongs into its own Service, and is ready afterwards.
   const auto api = server->api("system:apiserver");
   ORCH_TRY(run_bootstrap(*api, {network.advertised, rooms.http->port(), network.services.at(1)}));
+  ORCH_TRY(bootstrap_roles(*rooms.store, rooms.registry));
   rooms.ready = true;
   log::info("apiserver",
             "serving on " + rooms.options.bind_address + ":" + std::to_string(rooms.http->port()));
