@@ -2,6 +2,7 @@
 #include "server/controllers/controllers.h"
 
 #include "api/resources.h"
+#include "server/controllers/cluster_role_aggregation.h"
 #include "server/controllers/deployment.h"
 #include "server/controllers/endpoint_slice.h"
 #include "server/controllers/endpoints.h"
@@ -47,6 +48,7 @@ std::vector<std::unique_ptr<client::Reconciler>> make_controllers(
   all.push_back(
       std::make_unique<NamespaceController>(api, cache, deletable_resources(schema, true)));
   all.push_back(std::make_unique<ServiceAccountController>(api, cache, options.ca_pem));
+  all.push_back(std::make_unique<ClusterRoleAggregationController>(api, cache, schema));
   all.push_back(std::make_unique<GarbageCollector>(api, cache, schema, owning_resources(schema)));
   all.push_back(
       std::make_unique<NodeLifecycleController>(api, cache, events, clock, options.cluster_cidr));
