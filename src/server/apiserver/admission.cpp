@@ -4,6 +4,10 @@
 #include <utility>
 
 #include "api/resources.h"
+#include "base/check.h"
+#include "base/strings.h"
+#include "server/admission/limit_range.h"
+#include "server/apiserver/class_admission.h"
 #include "server/apiserver/encode.h"
 #include "server/apiserver/keys.h"
 
@@ -43,28 +47,31 @@ void add_tolerations(api::Value* spec) {
   }
 }
 
-// The two classes that every cluster has.
-Result<void> add_priority(const ResourceName& name, api::Value* spec) {
-  const api::Value& now = std::as_const(*spec);
-  const std::string name_of_class = now["priorityClassName"].as_string();
-  int64_t priority = 0;
-  if (name_of_class == "system-node-critical") {
-    priority = 2'000'001'000;
-  } else if (name_of_class == "system-cluster-critical") {
-    priority = 2'000'000'000;
-  } else if (!name_of_class.empty()) {
-    return forbidden(name, "no PriorityClass with name " + name_of_class + " was found");
+bool is_kind(const WriteRequest& request, std::string_view group, std::string_view plural) {
+  return request.resource->group == group && request.resource->plural == plural &&
+         request.subresource_name().empty();
+}
+
+// What nobody may lose while somebody uses it; controllers take it off again.
+void add_finalizer(std::string_view finalizer, api::Value* object) {
+  const api::Value& list = std::as_const(*object)["metadata"]["finalizers"];
+  for (const api::Value& each : list.items()) {
+    if (each.as_string() == finalizer) return;
   }
-  if (now["priority"].is_int() && now["priority"].as_int() != priority) {
-    return forbidden(name, "the integer value of priority (" +
-                               std::to_string(now["priority"].as_int()) +
-                               ") must not be provided in pod spec; priority admission controller "
-                               "computed " +
-                               std::to_string(priority) + " from the given PriorityClass name");
+  (*object)["metadata"]["finalizers"].push_back(finalizer);
+}
+
+// Nothing is sent to a node before it has said that it is ready.
+void add_not_ready_taint(api::Value* node) {
+  for (const api::Value& taint : std::as_const(*node)["spec"]["taints"].items()) {
+    if (taint["key"].as_string() == "node.kubernetes.io/not-ready") return;
   }
-  spec->set("priority", priority);
-  if (now["preemptionPolicy"].empty()) spec->set("preemptionPolicy", "PreemptLowerPriority");
-  return {};
+  (*node)["spec"]["taints"].push_back(
+      api::Value::object({{"key", "node.kubernetes.io/not-ready"}, {"effect", "NoSchedule"}}));
+}
+
+std::string joined(const std::vector<std::string>& problems) {
+  return problems.size() == 1 ? problems.front() : "[" + join(problems, ", ") + "]";
 }
 
 // A node's identity may make and change only what is that node's own.
@@ -111,16 +118,59 @@ bool mounts_token_path(const api::Value& container) {
 
 Result<void> Admission::admit_create(const WriteRequest& request, api::Value* object) const {
   ORCH_TRY(check_namespace(request, *object));
-  if (is_pod(request)) {
-    ORCH_TRY(add_service_account(request, object));
-    add_tolerations(&(*object)["spec"]);
-    ORCH_TRY(add_priority(name_of(request, *object), &(*object)["spec"]));
+  if (is_pod(request)) ORCH_TRY(admit_pod(request, object));
+  if (is_kind(request, "", "persistentvolumeclaims")) {
+    ORCH_TRY(check_limits(request, object));
+    add_default_storage_class(store_, object);
+    add_finalizer("kubernetes.io/pvc-protection", object);
+  } else if (is_kind(request, "", "persistentvolumes")) {
+    add_finalizer("kubernetes.io/pv-protection", object);
+  } else if (is_kind(request, "networking.k8s.io", "ingresses")) {
+    add_default_ingress_class(store_, object);
+  } else if (is_kind(request, "scheduling.k8s.io", "priorityclasses")) {
+    ORCH_TRY(check_priority_class(store_, request, *object));
+  } else if (is_kind(request, "", "nodes")) {
+    add_not_ready_taint(object);
   }
   return restrict_node(request, *object);
 }
 
-Result<void> Admission::admit_update(const WriteRequest& request, const api::Value&,
+Result<void> Admission::admit_pod(const WriteRequest& request, api::Value* pod) const {
+  const ResourceName name = name_of(request, *pod);
+  ORCH_TRY(check_limits(request, pod));
+  ORCH_TRY(add_service_account(request, pod));
+  add_tolerations(&(*pod)["spec"]);
+  ORCH_TRY(add_priority(store_, name, &(*pod)["spec"]));
+  return add_runtime_class(store_, name, &(*pod)["spec"]);
+}
+
+// LimitRanger.
+Result<void> Admission::check_limits(const WriteRequest& request, api::Value* object) const {
+  static const api::Resource* const limit_ranges =
+      api::Schema::builtin().find("", "v1", "limitranges");
+  const std::string folder = store_prefix(*limit_ranges, request.ns);
+  if (store_.count(folder) == 0) return {};
+  const auto range = store_.range({folder, "", 0, 0});
+  ORCH_CHECK(range.ok());
+  std::vector<std::string> problems;
+  for (const auto& record : range->records) {
+    const api::Value limits = decode_stored(record->bytes);
+    if (is_pod(request)) admission::apply_limit_defaults(limits, object);
+    auto found = is_pod(request) ? admission::check_pod_limits(limits, *object)
+                                 : admission::check_claim_limits(limits, *object);
+    problems.insert(problems.end(), found.begin(), found.end());
+  }
+  if (problems.empty()) return {};
+  return forbidden(name_of(request, *object), joined(problems));
+}
+
+Result<void> Admission::admit_update(const WriteRequest& request, const api::Value& old,
                                      const api::Value& object) const {
+  if (is_kind(request, "", "persistentvolumeclaims")) {
+    ORCH_TRY(check_claim_resize(store_, request, old, object));
+  } else if (is_kind(request, "scheduling.k8s.io", "priorityclasses")) {
+    ORCH_TRY(check_priority_class(store_, request, object));
+  }
   return restrict_node(request, object);
 }
 

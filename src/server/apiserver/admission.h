@@ -1,7 +1,9 @@
 // admission: the rules that need to see more than the object itself, in the order in which
-// kube-apiserver runs the plugins of these names: NamespaceLifecycle, ServiceAccount,
-// DefaultTolerationSeconds, Priority, NodeRestriction. Reads the store, writes nothing;
-// thread-safe.
+// kube-apiserver runs the plugins of these names: NamespaceLifecycle, LimitRanger, ServiceAccount,
+// DefaultTolerationSeconds, Priority, RuntimeClass, DefaultStorageClass,
+// StorageObjectInUseProtection, DefaultIngressClass, TaintNodesByCondition,
+// PersistentVolumeClaimResize, NodeRestriction; then come escalation.h and, last, quotas.h. Reads
+// the store, writes nothing; thread-safe.
 #pragma once
 
 #include "api/json.h"
@@ -24,6 +26,8 @@ class Admission {
 
  private:
   Result<void> check_namespace(const WriteRequest& request, const api::Value& object) const;
+  Result<void> admit_pod(const WriteRequest& request, api::Value* pod) const;
+  Result<void> check_limits(const WriteRequest& request, api::Value* object) const;
   Result<void> add_service_account(const WriteRequest& request, api::Value* pod) const;
   void add_token_volume(api::Value* spec) const;
 

@@ -70,6 +70,24 @@ Value kubernetes_slice(const ServerPlace& place) {
        {"ports", Value::array({https_port(place.port)})}});
 }
 
+Value priority_class(const char* name, int64_t priority, const char* description) {
+  return Value::object(
+      {{"metadata", metadata("", name, {})}, {"value", priority}, {"description", description}});
+}
+
+Result<void> ensure_priority_classes(client::Api& api) {
+  const api::Resource& resource =
+      *api::Schema::builtin().find("scheduling.k8s.io", "v1", "priorityclasses");
+  ORCH_TRY(ensure(api, resource,
+                  priority_class("system-node-critical", 2'000'001'000,
+                                 "For what a node can't do without and nothing may displace."),
+                  ""));
+  return ensure(api, resource,
+                priority_class("system-cluster-critical", 2'000'000'000,
+                               "For what a cluster can't do without; it may move to another node."),
+                "");
+}
+
 }  // namespace
 
 Result<void> run_bootstrap(client::Api& api, const ServerPlace& place) {
@@ -77,6 +95,7 @@ Result<void> run_bootstrap(client::Api& api, const ServerPlace& place) {
     ORCH_TRY(ensure(api, api::resource::namespaces(),
                     Value::object({{"metadata", metadata("", name, {})}}), ""));
   }
+  ORCH_TRY(ensure_priority_classes(api));
   ORCH_TRY(ensure(api, api::resource::services(), kubernetes_service(place), ""));
   if (place.address.is_loopback() || !place.address.is_set()) {
     log::warning("apiserver",

@@ -174,6 +174,7 @@ Result<Plan> Planner::plan_create(const WriteRequest& request) const {
   ORCH_TRY(parts_.admission.admit_create(request, &object));
   ORCH_TRY(check_escalation(request, {}, object, parts_.authorizer, parts_.policy));
   ORCH_TRY(checked(request, plan.name, api::validate_create(*request.resource, object)));
+  ORCH_TRY(parts_.quotas.check(request, {}, object));
   object = track_owners(request, api::Value(), std::move(object));
   ORCH_TRY(allocate(request, &object, {}, &plan));
   plan.reply.code = 201;
@@ -242,6 +243,7 @@ Result<Plan> Planner::plan_replace(const WriteRequest& request, const Current& c
   ORCH_TRY(check_escalation(request, current.object, object, parts_.authorizer, parts_.policy));
   ORCH_TRY(
       checked(request, plan.name, api::validate_update(resource, object, current.object, part)));
+  ORCH_TRY(parts_.quotas.check(request, current.object, object));
   object = track_owners(request, current.object, std::move(object));
   ORCH_TRY(allocate(request, &object, current.object, &plan));
   if (is_released(resource, object)) {

@@ -13,6 +13,7 @@
 #include "server/apiserver/admission.h"
 #include "server/apiserver/authorize.h"
 #include "server/apiserver/encode.h"
+#include "server/apiserver/quotas.h"
 #include "server/apiserver/service_allocator.h"
 #include "server/apiserver/write.h"
 #include "store/store.h"
@@ -26,6 +27,7 @@ class Planner {
     const Admission& admission;
     const Authorizer& authorizer;
     rbac::Policy& policy;  // Kept at what the store holds.
+    const Quotas& quotas;
     ServiceAllocator& services;
     Clock& clock;
     Random& random;

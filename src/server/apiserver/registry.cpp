@@ -17,7 +17,25 @@ void Registry::submit(WriteRequest request, WriteDone done) {
   auto job = std::make_shared<Job>();
   job->request = std::move(request);
   job->done = std::move(done);
-  attempt(std::move(job));
+  if (!quotas_.concerns(job->request)) return attempt(std::move(job));
+  submit_by_turns(std::move(job));
+}
+
+// What a quota counts goes one by one: each finds what all before it have made.
+void Registry::submit_by_turns(std::shared_ptr<Job> job) {
+  const std::string ns = job->request.ns;
+  const auto refuse = [job](Status why) { job->done(std::move(why)); };
+  NamespaceGate::Visit visit;
+  visit.enter = [this, ns, job] {
+    job->done = [this, ns, done = std::move(job->done)](Result<WriteReply> reply) {
+      done(std::move(reply));
+      gate_.leave(ns);
+    };
+    attempt(job);
+  };
+  visit.refuse = [refuse] { refuse(service_unavailable("the server is shutting down")); };
+  if (gate_.come(ns, std::move(visit))) return;
+  refuse(too_many_requests("too many writes wait for the quotas of namespace " + ns, 1));
 }
 
 Result<WriteReply> Registry::run(WriteRequest request) {

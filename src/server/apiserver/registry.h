@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "base/task_pool.h"
+#include "server/apiserver/namespace_gate.h"
 #include "server/apiserver/planner.h"
 #include "server/apiserver/write.h"
 
@@ -20,7 +21,11 @@ inline constexpr int kMaxGeneratedAttempts = 8;  // Of a create with generateNam
 class Registry {
  public:
   explicit Registry(Planner::Parts parts)
-      : store_(parts.store), services_(parts.services), policy_(parts.policy), planner_(parts) {}
+      : store_(parts.store),
+        services_(parts.services),
+        policy_(parts.policy),
+        quotas_(parts.quotas),
+        planner_(parts) {}
   ~Registry() { stop(); }
 
   void submit(WriteRequest request, WriteDone done);
@@ -31,6 +36,7 @@ class Registry {
 
  private:
   struct Job;
+  void submit_by_turns(std::shared_ptr<Job> job);
   void attempt(std::shared_ptr<Job> job);
   void settle(std::shared_ptr<Job> job, Result<store::Committed> outcome);
   void succeed(Job& job, const store::Committed& committed);
@@ -40,8 +46,10 @@ class Registry {
   store::Store& store_;
   ServiceAllocator& services_;
   rbac::Policy& policy_;
+  const Quotas& quotas_;
   Planner planner_;
   TaskPool retries_{1};  // The store's writer has no time to plan anew.
+  NamespaceGate gate_{retries_};
 };
 
 }  // namespace orch::apiserver

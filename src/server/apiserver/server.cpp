@@ -104,8 +104,9 @@ struct ApiServer::Rooms {
                      return std::string(pod ? pod->tags.field("spec.nodeName").value_or("") : "");
                    }),
         admission(*store, *options.random),
-        registry(
-            {*store, admission, authorizer, policy, services, *options.clock, *options.random}),
+        quotas(*store),
+        registry({*store, admission, authorizer, policy, quotas, services, *options.clock,
+                  *options.random}),
         reader(*store, *options.clock),
         watches(*store, *options.clock, *options.random, timers),
         streams(*store, {credentials.ca.certificate, credentials.agents.certificate,
@@ -129,6 +130,7 @@ struct ApiServer::Rooms {
   rbac::Policy policy;
   Authorizer authorizer;
   Admission admission;
+  Quotas quotas;
   Registry registry;
   Reader reader;
   WatchServer watches;
