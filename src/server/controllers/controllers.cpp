@@ -10,7 +10,9 @@
 #include "server/controllers/namespace.h"
 #include "server/controllers/node_lifecycle.h"
 #include "server/controllers/replica_set.h"
+#include "server/controllers/resource_quota.h"
 #include "server/controllers/service_account.h"
+#include "server/controllers/storage_protection.h"
 
 namespace orch::controllers {
 
@@ -49,6 +51,9 @@ std::vector<std::unique_ptr<client::Reconciler>> make_controllers(
       std::make_unique<NamespaceController>(api, cache, deletable_resources(schema, true)));
   all.push_back(std::make_unique<ServiceAccountController>(api, cache, options.ca_pem));
   all.push_back(std::make_unique<ClusterRoleAggregationController>(api, cache, schema));
+  all.push_back(std::make_unique<ResourceQuotaController>(api, cache, schema));
+  all.push_back(std::make_unique<ClaimProtectionController>(api, cache, schema));
+  all.push_back(std::make_unique<VolumeProtectionController>(api, cache, schema));
   all.push_back(std::make_unique<GarbageCollector>(api, cache, schema, owning_resources(schema)));
   all.push_back(
       std::make_unique<NodeLifecycleController>(api, cache, events, clock, options.cluster_cidr));
