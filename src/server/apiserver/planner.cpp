@@ -10,6 +10,7 @@
 #include "server/apiserver/deletion.h"
 #include "server/apiserver/escalation.h"
 #include "server/apiserver/keys.h"
+#include "server/apiserver/pod_security_admission.h"
 
 namespace orch::apiserver {
 namespace {
@@ -174,6 +175,7 @@ Result<Plan> Planner::plan_create(const WriteRequest& request) const {
   ORCH_TRY(parts_.admission.admit_create(request, &object));
   ORCH_TRY(check_escalation(request, {}, object, parts_.authorizer, parts_.policy));
   ORCH_TRY(checked(request, plan.name, api::validate_create(*request.resource, object)));
+  ORCH_TRY(admit_pod_security(parts_.store, request, {}, object, &plan.reply.warnings));
   ORCH_TRY(parts_.quotas.check(request, {}, object));
   object = track_owners(request, api::Value(), std::move(object));
   ORCH_TRY(allocate(request, &object, {}, &plan));
@@ -243,6 +245,7 @@ Result<Plan> Planner::plan_replace(const WriteRequest& request, const Current& c
   ORCH_TRY(check_escalation(request, current.object, object, parts_.authorizer, parts_.policy));
   ORCH_TRY(
       checked(request, plan.name, api::validate_update(resource, object, current.object, part)));
+  ORCH_TRY(admit_pod_security(parts_.store, request, current.object, object, &plan.reply.warnings));
   ORCH_TRY(parts_.quotas.check(request, current.object, object));
   object = track_owners(request, current.object, std::move(object));
   ORCH_TRY(allocate(request, &object, current.object, &plan));
