@@ -1,5 +1,21 @@
-# Puts the tables of src/api/schema into the api library: a source is made of them at build time,
-# as raw string literals, so it works for every target and leaves nothing generated in the tree.
+# Puts the tables of src/api/schema and src/api/docs into the api library: sources are made of them
+# at build time, as raw string literals, so it works for every target and leaves nothing generated in
+# the tree. The docs stay views of the executable's own text: nothing is copied when it starts.
+if(CMAKE_SCRIPT_MODE_FILE AND DOCS)
+  set(text "// Made by cmake/embed_schema.cmake.\n#include \"api/docs.h\"\n")
+  string(APPEND text "namespace orch::api {\nstd::span<const std::string_view> Docs::builtin_tables() {\n")
+  string(APPEND text "  static constexpr std::string_view kTables[] = {\n")
+  file(GLOB tables ${FROM}/*.docs)
+  list(SORT tables)
+  foreach(table ${tables})
+    file(READ ${table} content)
+    string(APPEND text "R\"table(${content})table\",\n")
+  endforeach()
+  string(APPEND text "  };\n  return kTables;\n}\n}  // namespace orch::api\n")
+  file(WRITE ${TO} "${text}")
+  return()
+endif()
+
 if(CMAKE_SCRIPT_MODE_FILE)
   set(text "// Made by cmake/embed_schema.cmake.\n#include \"api/schema.h\"\n")
   string(APPEND text "namespace orch::api {\nstd::vector<Schema::Source> schema_tables() {\n  return {\n")
@@ -24,3 +40,13 @@ add_custom_command(
   DEPENDS ${schema_tables} ${CMAKE_SOURCE_DIR}/cmake/embed_schema.cmake
   VERBATIM)
 target_sources(api PRIVATE ${schema_source})
+
+file(GLOB docs_tables CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/api/docs/*.docs)
+set(docs_source ${CMAKE_BINARY_DIR}/docs_tables.cpp)
+add_custom_command(
+  OUTPUT ${docs_source}
+  COMMAND ${CMAKE_COMMAND} -DDOCS=ON -DFROM=${CMAKE_SOURCE_DIR}/src/api/docs -DTO=${docs_source}
+          -P ${CMAKE_SOURCE_DIR}/cmake/embed_schema.cmake
+  DEPENDS ${docs_tables} ${CMAKE_SOURCE_DIR}/cmake/embed_schema.cmake
+  VERBATIM)
+target_sources(api PRIVATE ${docs_source})
