@@ -1,8 +1,8 @@
 #include "server/apiserver/documents.h"
 
 #include "api/discovery.h"
-#include "api/openapi.h"
 #include "base/strings.h"
+#include "server/apiserver/openapi_documents.h"
 #include "server/apiserver/respond.h"
 
 namespace orch::apiserver {
@@ -45,25 +45,21 @@ Result<http::Response> health(const Target& target, bool ready) {
 }
 
 // The aggregated form, when the client puts it before the plain one.
-Result<http::Response> aggregated(const api::Schema& schema, std::string_view accept, bool core) {
+Result<http::Response> aggregated(const api::Schema& schema, const http::Request& request,
+                                  bool core) {
+  const std::string_view accept = request.headers.get("Accept");
   const std::string version = accept.find("v=v2;") != std::string_view::npos ||
                                       accept.find("v=v2,") != std::string_view::npos
                                   ? "v2"
                                   : "v2beta1";
-  auto response = json_response(200, api::render_group_discovery_list(schema, core, version));
+  std::string json = api::render_group_discovery_list(schema, core, version);
+  const std::string etag = etag_of(json);
+  auto response = json_response(200, std::move(json));
   response.headers.set("Content-Type", "application/json;g=apidiscovery.k8s.io;v=" + version +
                                            ";as=APIGroupDiscoveryList");
+  response.headers.add("Vary", "Accept");
+  not_modified(request, etag, &response);
   return response;
-}
-
-Result<http::Response> openapi(const api::Schema& schema, std::string_view path) {
-  if (path == "/openapi/v3") return found(api::render_openapi_index(schema));
-  constexpr std::string_view kCore = "/openapi/v3/api/v1", kGroups = "/openapi/v3/apis/";
-  if (path == kCore) return found(api::render_openapi_v3(schema, "", "v1"));
-  if (!path.starts_with(kGroups)) return unknown_path();
-  const auto parts = split(path.substr(kGroups.size()), '/');
-  if (parts.size() != 2) return unknown_path();
-  return found(api::render_openapi_v3(schema, parts[0], parts[1]));
 }
 
 }  // namespace
@@ -75,25 +71,24 @@ Result<http::Response> serve_document(const api::Schema& schema, const http::Req
   const auto parts = split(path.substr(1), '/');
   const std::string_view root = parts[0];
   const bool known = root == "livez" || root == "readyz" || root == "healthz" ||
-                     root == "version" || root == "api" || root == "apis" || root == "openapi" ||
-                     path == "/";
+                     root == "version" || root == "api" || root == "apis" || path == "/";
   if (!known) return unknown_path();
   if (request.method != "GET" && request.method != "HEAD") {
     return method_not_allowed("the server does not allow this method on the requested resource");
   }
   if (root == "livez" || root == "readyz" || root == "healthz") return health(target, ready);
   if (path == "/version") return version();
-  if (root == "openapi") return openapi(schema, path);
   if (path == "/") {
     return value_response(
-        200, api::Value::object(
-                 {{"paths", api::Value::array({"/api", "/api/v1", "/apis", "/healthz", "/livez",
-                                               "/openapi/v3", "/readyz", "/version"})}}));
+        200,
+        api::Value::object({{"paths", api::Value::array({"/api", "/api/v1", "/apis", "/healthz",
+                                                         "/livez", "/metrics", "/openapi/v2",
+                                                         "/openapi/v3", "/readyz", "/version"})}}));
   }
   const std::string_view accept = request.headers.get("Accept");
   const bool wants_all = accept.find(kAggregated) != std::string_view::npos;
-  if (path == "/api" && wants_all) return aggregated(schema, accept, true);
-  if (path == "/apis" && wants_all) return aggregated(schema, accept, false);
+  if (path == "/api" && wants_all) return aggregated(schema, request, true);
+  if (path == "/apis" && wants_all) return aggregated(schema, request, false);
   if (path == "/api") return found(api::render_api_versions(server_address));
   if (path == "/apis") return found(api::render_api_group_list(schema));
   if (root == "api" && parts.size() == 2) {

@@ -78,6 +78,10 @@ Result<http::Response> Handler::serve_path(const http::Request& request,
   if (reads && is_openid_path(target.path)) {
     return serve_openid(target.path, parts_.server_address, parts_.token_key);
   }
+  if (target.path.starts_with("/openapi/")) {
+    if (!reads) return method_not_allowed("the server does not allow this method here");
+    return openapi_.serve(request, target);
+  }
   return serve_document(parts_.schema, request, target, parts_.server_address, parts_.ready);
 }
 

@@ -13,6 +13,7 @@
 #include "server/apiserver/authenticate.h"
 #include "server/apiserver/authorize.h"
 #include "server/apiserver/join.h"
+#include "server/apiserver/openapi_documents.h"
 #include "server/apiserver/reader.h"
 #include "server/apiserver/registry.h"
 #include "server/apiserver/streams.h"
@@ -40,7 +41,7 @@ class Handler {
     std::string server_address;
     std::string token_key;  // With which tokens are checked, as a JSON Web Key.
   };
-  explicit Handler(Parts parts) : parts_(std::move(parts)) {}
+  explicit Handler(Parts parts) : parts_(std::move(parts)), openapi_(parts_.schema, parts_.clock) {}
 
   void handle(const std::shared_ptr<http::Exchange>& exchange);
 
@@ -64,6 +65,7 @@ class Handler {
   http::Response render(const Target& target, WriteReply reply, const Presentation& form) const;
 
   Parts parts_;
+  const OpenApiDocuments openapi_;
   InFlight in_flight_;
   RequestMetrics metrics_;
 };

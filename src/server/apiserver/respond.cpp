@@ -112,6 +112,7 @@ void add_warning(http::Response* response, std::string_view text) {
 
 void compress(const http::Request& request, http::Response* response) {
   if (response->body.size() <= kGzipFromBytes) return;
+  if (response->headers.has("Content-Encoding")) return;
   bool accepted = false;
   for (const std::string_view part : split(request.headers.get("Accept-Encoding"), ',')) {
     const std::string_view name = trim(part.substr(0, part.find(';')));
