@@ -7,6 +7,20 @@ has "$(k explain ingress --api-version=networking.k8s.io/v1)" 'VERSION: *v1'
 has "$(k explain cronjob.spec --output=plaintext-openapiv2)" 'schedule	<string> -required-'
 has "$(k explain pod.spec.tolerations --output=plaintext-openapiv2)" 'tolerationSeconds	<integer>'
 fails k explain pod.spec.nothing
+# Every field has a sentence in the project's own words, at each depth and in both documents.
+probe=$(k explain pod.spec.containers.livenessProbe)
+has "$probe" 'Restarts the container when it fails.'
+has "$probe" 'Failures in a row until it counts as bad.'
+lacks "$probe" '<no description>'
+has "$(k explain pod.spec.containers.livenessProbe --recursive)" 'periodSeconds	<integer>'
+has "$(k explain pod.spec.containers.livenessProbe --output=plaintext-openapiv2)" 'Seconds from one question'
+for path in pod.spec pod.status deployment.spec statefulset.spec daemonset.status job.spec \
+  cronjob.spec service.spec configmap secret ingress.spec.rules.http.paths pvc.spec pv.spec \
+  pod.spec.volumes pod.spec.affinity.podAntiAffinity hpa.spec.behavior.scaleUp networkpolicy.spec \
+  node.status endpointslices.endpoints role.rules quota.spec limits.spec.limits pdb.spec lease.spec \
+  event storageclass.volumeBindingMode serviceaccount pod.metadata.ownerReferences; do
+  lacks "$(k explain $path)" '<no description>'
+done
 has "$(k api-resources --verbs=list -o name)" '^deployments.apps$'
 has "$(k api-versions)" '^batch/v1$'
 # Client-side validation reads v3.
