@@ -67,7 +67,6 @@ bool is_unset(const Field& field, const Value& value) {
   if (field.pointer) return false;
   switch (field.shape) {
     case Shape::string:
-    case Shape::bytes:
       return value.empty();
     case Shape::boolean:
       return !value.as_bool();

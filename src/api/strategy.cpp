@@ -12,6 +12,11 @@ namespace {
 
 constexpr std::string_view kStatus = "status";
 
+// The doors to status. A hook says what a narrower one (/approval) lets through.
+bool writes_status(std::string_view subresource) {
+  return subresource == kStatus || subresource == "approval";
+}
+
 // Takes `name` over from `old`, or removes it when it isn't there.
 void keep(Value* object, const Value& old, std::string_view name) {
   const Value* value = old.find(name);
@@ -163,7 +168,7 @@ void prepare_update(const Resource& resource, const Value& old, Value* object,
                     std::string_view subresource) {
   const Hook* hook = find_hook(resource.hook);
   keep_identity(object, old);
-  if (subresource == kStatus) {
+  if (writes_status(subresource)) {
     keep_all_but_status(resource, old, object);
   } else if (has_status(resource)) {
     keep(object, old, kStatus);
@@ -171,7 +176,7 @@ void prepare_update(const Resource& resource, const Value& old, Value* object,
   if (hook != nullptr && hook->prepare_update != nullptr) {
     hook->prepare_update(*object, old, subresource);
   }
-  if (!resource.generation || subresource == kStatus) return;
+  if (!resource.generation || writes_status(subresource)) return;
   const bool same = hook != nullptr && hook->same_generation != nullptr
                         ? hook->same_generation(*object, old)
                         : equal_field(resource, *object, old, "spec");
@@ -185,7 +190,7 @@ Causes validate_create(const Resource& resource, const Value& object) {
 Causes validate_update(const Resource& resource, const Value& object, const Value& old,
                        std::string_view subresource) {
   // A write to /status took everything that has a checked shape over from the old object.
-  Causes causes = validate_whole(resource, object, subresource != kStatus);
+  Causes causes = validate_whole(resource, object, !writes_status(subresource));
   validate_metadata_update(object, old, &causes);
   const Hook* hook = find_hook(resource.hook);
   if (hook != nullptr && hook->validate_update != nullptr) {
