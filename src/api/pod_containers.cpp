@@ -90,48 +90,6 @@ void validate_ports(const Value& container, bool host_network, const std::string
   }
 }
 
-void validate_env(const Value& env, const std::string& path, Causes* causes) {
-  for (size_t i = 0; i < env.size(); ++i) {
-    const Value& one = env[i];
-    const std::string here = at(path, i);
-    if (!one["name"].empty()) {
-      add_problems(causes, at(here, "name"), one["name"],
-                   env_name_problems(one["name"].as_string()));
-    }
-    const Value& source = one["valueFrom"];
-    if (source.is_null()) continue;
-    if (!one["value"].empty()) {
-      add_invalid(causes, at(here, "valueFrom"), "",
-                  "may not be specified when `value` is not empty");
-    }
-    if (source.size() == 0) {
-      add_invalid(causes, at(here, "valueFrom"), "",
-                  "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or "
-                  "`secretKeyRef`");
-    } else if (source.size() > 1) {
-      add_invalid(causes, at(here, "valueFrom"), "",
-                  "may not have more than one field specified at a time");
-    }
-  }
-}
-
-void validate_env_from(const Value& sources, const std::string& path, Causes* causes) {
-  for (size_t i = 0; i < sources.size(); ++i) {
-    const bool map = sources[i]["configMapRef"].is_object();
-    const bool secret = sources[i]["secretRef"].is_object();
-    if (map && secret) {
-      add_invalid(causes, at(path, i), "", "may not have more than one field specified at a time");
-    } else if (!map && !secret) {
-      add_invalid(causes, at(path, i), "", "must specify one of: `configMapRef` or `secretRef`");
-    }
-    const Value& prefix = sources[i]["prefix"];
-    if (!prefix.empty()) {
-      add_problems(causes, at(at(path, i), "prefix"), prefix,
-                   env_name_problems(prefix.as_string()));
-    }
-  }
-}
-
 void validate_resources(const Value& resources, const std::string& path, Causes* causes) {
   const Value& limits = resources["limits"];
   const Value& requests = resources["requests"];
@@ -151,27 +109,6 @@ void validate_resources(const Value& resources, const std::string& path, Causes*
                   "must be less than or equal to " + one.name + " limit of " +
                       limits[one.name].as_string());
     }
-  }
-}
-
-void validate_container_security(const Value& security, const std::string& path, Causes* causes) {
-  for (const char* field : {"runAsUser", "runAsGroup"}) {
-    if (security[field].is_null()) continue;
-    add_problems(causes, at(path, field), security[field], id_problems(security[field].as_int()));
-  }
-  if (security["allowPrivilegeEscalation"].is_null() ||
-      security["allowPrivilegeEscalation"].as_bool()) {
-    return;
-  }
-  if (security["privileged"].as_bool()) {
-    add_invalid(causes, path, security,
-                "cannot set `allowPrivilegeEscalation` to false and `privileged` to true");
-  }
-  const Array& added = security.at("capabilities.add").items();
-  if (std::find(added.begin(), added.end(), Value("CAP_SYS_ADMIN")) != added.end()) {
-    add_invalid(causes, path, security,
-                "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` "
-                "CAP_SYS_ADMIN");
   }
 }
 
@@ -213,15 +150,17 @@ void validate_container(const Value& container, Role role, const Value& spec,
   } else if (!restart.is_null() && restart.as_string() != "Always") {
     add_not_supported(causes, at(path, "restartPolicy"), restart, {"Always"});
   }
-  if (role == Role::ephemeral && !container["ports"].empty()) {
-    add_forbidden(causes, at(path, "ports"), "cannot be set for an Ephemeral Container");
+  for (const char* field : {"ports", "resources", "resizePolicy"}) {
+    if (role != Role::ephemeral || container[field].empty()) continue;
+    add_forbidden(causes, at(path, field), "cannot be set for an Ephemeral Container");
   }
   validate_life(container, role, path, causes);
   validate_ports(container, spec["hostNetwork"].as_bool(), at(path, "ports"), causes);
   validate_env(container["env"], at(path, "env"), causes);
   validate_env_from(container["envFrom"], at(path, "envFrom"), causes);
   validate_resources(container["resources"], at(path, "resources"), causes);
-  validate_container_security(container["securityContext"], at(path, "securityContext"), causes);
+  validate_container_security(container["securityContext"], spec, at(path, "securityContext"),
+                              causes);
   validate_volume_mounts(container, spec["volumes"], path, causes);
 }
 
@@ -261,7 +200,15 @@ void validate_containers(const Value& spec, const std::string& path, Causes* cau
   };
   each("initContainers", Role::init);
   each("containers", Role::main);
+  const std::set<std::string> targets = names;
   each("ephemeralContainers", Role::ephemeral);
+  const Value& ephemeral = spec["ephemeralContainers"];
+  for (size_t i = 0; i < ephemeral.size(); ++i) {
+    const Value& target = ephemeral[i]["targetContainerName"];
+    if (target.empty() || targets.contains(target.as_string())) continue;
+    add_not_found(causes, at(at(at(path, "ephemeralContainers"), i), "targetContainerName"),
+                  target);
+  }
   validate_host_ports(spec, path, causes);
 }
 

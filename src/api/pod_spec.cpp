@@ -43,18 +43,6 @@ void validate_dns(const Value& spec, const std::string& path, Causes* causes) {
   }
 }
 
-void validate_security(const Value& security, const std::string& path, Causes* causes) {
-  for (const char* field : {"runAsUser", "runAsGroup", "fsGroup"}) {
-    if (security[field].is_null()) continue;
-    add_problems(causes, at(path, field), security[field], id_problems(security[field].as_int()));
-  }
-  const Value& groups = security["supplementalGroups"];
-  for (size_t i = 0; i < groups.size(); ++i) {
-    add_problems(causes, at(at(path, "supplementalGroups"), i), groups[i],
-                 id_problems(groups[i].as_int()));
-  }
-}
-
 void validate_host_aliases(const Value& aliases, const std::string& path, Causes* causes) {
   for (size_t i = 0; i < aliases.size(); ++i) {
     const std::string here = at(path, i);
@@ -102,7 +90,7 @@ void validate_pod_spec(const Value& spec, const std::string& path, Causes* cause
   validate_containers(spec, path, causes);
   validate_scheduling(spec, path, causes);
   validate_dns(spec, path, causes);
-  validate_security(spec["securityContext"], at(path, "securityContext"), causes);
+  validate_pod_security(spec, path, causes);
   validate_host_aliases(spec["hostAliases"], at(path, "hostAliases"), causes);
   validate_not_negative(spec["terminationGracePeriodSeconds"],
                         at(path, "terminationGracePeriodSeconds"), causes);
@@ -119,10 +107,15 @@ void validate_pod_spec(const Value& spec, const std::string& path, Causes* cause
   }
   validate_optional(spec["schedulerName"], at(path, "schedulerName"), qualified_name_problems,
                     causes);
-  if (spec.at("securityContext").is_object() && spec["shareProcessNamespace"].as_bool() &&
-      spec["hostPID"].as_bool()) {
-    add_invalid(causes, at(path, "shareProcessNamespace"), spec["shareProcessNamespace"],
-                "ShareProcessNamespace and HostPID cannot both be enabled");
+  const Value& gates = spec["readinessGates"];
+  for (size_t i = 0; i < gates.size(); ++i) {
+    add_problems(causes, at(at(at(path, "readinessGates"), i), "conditionType"),
+                 gates[i]["conditionType"],
+                 qualified_name_problems(gates[i]["conditionType"].as_string()));
+  }
+  const Value& os = spec["os"]["name"];
+  if (!os.empty() && os.as_string() != "linux" && os.as_string() != "windows") {
+    add_not_supported(causes, at(path, "os.name"), os, {"linux", "windows"});
   }
   validate_resource_list(spec["overhead"], at(path, "overhead"), causes);
 }

@@ -17,6 +17,15 @@ void validate_containers(const Value& spec, const std::string& path, Causes* cau
 void validate_volumes(const Value& volumes, const std::string& path, Causes* causes);
 void validate_volume_mounts(const Value& container, const Value& volumes, const std::string& path,
                             Causes* causes);
+void validate_env(const Value& env, const std::string& path, Causes* causes);
+void validate_env_from(const Value& sources, const std::string& path, Causes* causes);
+// What variables, or files of a volume, may tell a pod of itself.
+void validate_field_ref(const Value& ref, bool of_volume, const std::string& path, Causes* causes);
+void validate_resource_ref(const Value& ref, bool of_volume, const std::string& path,
+                           Causes* causes);
+void validate_pod_security(const Value& spec, const std::string& path, Causes* causes);
+void validate_container_security(const Value& security, const Value& spec, const std::string& path,
+                                 Causes* causes);
 void validate_scheduling(const Value& spec, const std::string& path, Causes* causes);
 
 // {"cpu": "100m"}: names, amounts, whole numbers where needed. A node's list may also hold "pods".

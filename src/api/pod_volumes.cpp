@@ -30,6 +30,13 @@ void validate_items(const Value& source, const std::string& path, Causes* causes
       add_problems(causes, at(here, "path"), file, local_path_problems(file.as_string()));
     }
     validate_mode(items[i]["mode"], at(here, "mode"), causes);
+    if (items[i]["fieldRef"].is_object()) {
+      validate_field_ref(items[i]["fieldRef"], true, at(here, "fieldRef"), causes);
+    }
+    if (items[i]["resourceFieldRef"].is_object()) {
+      validate_resource_ref(items[i]["resourceFieldRef"], true, at(here, "resourceFieldRef"),
+                            causes);
+    }
   }
 }
 
@@ -46,6 +53,8 @@ void validate_projected(const Value& projected, const std::string& path, Causes*
     for (const Value::Member& source : sources[i].members()) {
       validate_items(source.value, at(here, source.name), causes);
       if (source.name != "serviceAccountToken") continue;
+      add_problems(causes, at(at(here, source.name), "path"), source.value["path"],
+                   local_path_problems(source.value["path"].as_string()));
       const Value& seconds = source.value["expirationSeconds"];
       if (!seconds.is_null() && seconds.as_int() < kMinTokenSeconds) {
         add_invalid(causes, at(at(here, source.name), "expirationSeconds"), seconds,
@@ -79,6 +88,10 @@ void validate_source(std::string_view kind, const Value& source, const std::stri
     validate_items(source, path, causes);
   } else if (kind == "downwardAPI") {
     validate_items(source, path, causes);
+  } else if (kind == "ephemeral") {
+    if (source["volumeClaimTemplate"].is_null()) {
+      add_required(causes, at(path, "volumeClaimTemplate"));
+    }
   } else if (kind == "projected") {
     validate_projected(source, path, causes);
   }
@@ -89,6 +102,34 @@ const Value* find_volume(const Value& volumes, const std::string& name) {
     if (volume["name"].as_string() == name) return &volume;
   }
   return nullptr;
+}
+
+// A device is a claim's, and stands where nothing is mounted.
+void validate_devices(const Value& devices, const Value& volumes,
+                      const std::set<std::string>& mounted, const std::string& path,
+                      Causes* causes) {
+  std::set<std::string> places;
+  for (size_t i = 0; i < devices.size(); ++i) {
+    const std::string here = at(path, i);
+    const std::string& name = devices[i]["name"].as_string();
+    const Value* volume = find_volume(volumes, name);
+    if (!name.empty() && volume == nullptr) {
+      add_not_found(causes, at(here, "name"), name);
+    } else if (volume != nullptr && (*volume)["persistentVolumeClaim"].is_null() &&
+               (*volume)["ephemeral"].is_null()) {
+      add_invalid(causes, at(here, "name"), name,
+                  "can only use volume source type of PersistentVolumeClaim or Ephemeral for block "
+                  "mode");
+    }
+    const std::string& place = devices[i]["devicePath"].as_string();
+    if (place.empty()) continue;  // The table has complained.
+    if (!places.insert(place).second) {
+      add_invalid(causes, at(here, "devicePath"), place, "must be unique");
+    } else if (mounted.contains(place)) {
+      add_invalid(causes, at(here, "devicePath"), place,
+                  "must not already exist as a path in volumeMounts");
+    }
+  }
 }
 
 }  // namespace
@@ -142,7 +183,13 @@ void validate_volume_mounts(const Value& container, const Value& volumes, const 
       add_forbidden(causes, at(here, "mountPropagation"),
                     "Bidirectional mount propagation is available only to privileged containers");
     }
+    const std::string& deep = mount["recursiveReadOnly"].as_string();
+    if (!deep.empty() && deep != "Disabled" && !mount["readOnly"].as_bool()) {
+      add_forbidden(causes, at(here, "recursiveReadOnly"),
+                    "may only be specified when readOnly is true");
+    }
   }
+  validate_devices(container["volumeDevices"], volumes, places, at(path, "volumeDevices"), causes);
 }
 
 }  // namespace orch::api
