@@ -1,5 +1,5 @@
-// Kinds of the cluster's own: Namespace, Node, Lease, Event.
-// Follows: kubernetes.io "Namespaces", "Nodes", "Leases"; API conventions "Events".
+// Kinds of the cluster's own: Namespace, Node, RuntimeClass, Lease.
+// Follows: kubernetes.io "Namespaces", "Nodes", "Leases".
 #include <algorithm>
 #include <set>
 #include <string>
@@ -8,6 +8,7 @@
 #include "api/hook_list.h"
 #include "api/names.h"
 #include "api/pod_spec.h"
+#include "api/workload.h"
 
 namespace orch::api {
 namespace {
@@ -102,13 +103,17 @@ void validate_lease(const Value& lease, Causes& causes) {
   }
 }
 
-// An event lives beside what it is about; that of a cluster's object in default.
-void validate_event(const Value& event, Causes& causes) {
-  const std::string& ns = event.at("metadata.namespace").as_string();
-  const std::string& about = event.at("involvedObject.namespace").as_string();
-  const bool good = about.empty() ? ns == "default" || ns == "kube-system" : ns == about;
-  if (good) return;
-  add_invalid(&causes, "involvedObject.namespace", about, "does not match event.namespace");
+void validate_runtime_class(const Value& runtime, Causes& causes) {
+  const Value& handler = runtime["handler"];
+  if (!handler.empty()) {
+    add_problems(&causes, "handler", handler, dns_label_problems(handler.as_string()));
+  }
+  validate_resource_list(runtime["overhead"]["podFixed"], "overhead.podFixed", &causes);
+}
+
+void validate_runtime_class_update(const Value& now, const Value& old, std::string_view,
+                                   Causes& causes) {
+  validate_unchanged(now, old, "handler", causes);
 }
 
 }  // namespace
@@ -127,12 +132,13 @@ const Hook kNodeHook = {
     .validate_update = validate_node_update,
 };
 
-const Hook kLeaseHook = {
-    .validate = validate_lease,
+const Hook kRuntimeClassHook = {
+    .validate = validate_runtime_class,
+    .validate_update = validate_runtime_class_update,
 };
 
-const Hook kEventHook = {
-    .validate = validate_event,
+const Hook kLeaseHook = {
+    .validate = validate_lease,
 };
 
 }  // namespace orch::api

@@ -76,19 +76,29 @@ void prepare_create(Value& pod) {
 }
 
 void prepare_update(Value& pod, const Value& old, std::string_view subresource) {
+  if (subresource == "ephemeralcontainers") {
+    const Value added = std::as_const(pod)["spec"]["ephemeralContainers"];
+    pod.set("spec", old["spec"]);
+    if (!added.empty()) pod["spec"].set("ephemeralContainers", added);
+    return;
+  }
   if (subresource != "status") return;
   const Value& qos = old.at("status.qosClass");
   if (!qos.is_null()) pod["status"].set("qosClass", qos);
 }
 
-void validate(const Value& pod, Causes& causes) {
+void validate_create(const Value& pod, Causes& causes) {
   const Value& spec = pod["spec"];
-  validate_pod_spec(spec, "spec", &causes);
+  if (!spec["ephemeralContainers"].empty()) {
+    add_forbidden(&causes, "spec.ephemeralContainers", "cannot be set on create");
+  }
   if (!spec["schedulingGates"].empty() && !spec["nodeName"].empty()) {
     add_forbidden(&causes, "spec.nodeName",
                   "cannot be set until all schedulingGates have been cleared");
   }
 }
+
+void validate(const Value& pod, Causes& causes) { validate_pod_spec(pod["spec"], "spec", &causes); }
 
 // Every toleration that was there is there still.
 bool only_adds(const Value& tolerations, const Value& old) {
@@ -143,8 +153,30 @@ void validate_deadline(const Value& now, const Value& was, Causes& causes) {
   }
 }
 
+// They come and stay: none is changed, none is taken away.
+void validate_ephemeral_update(const Value& now, const Value& was, Causes& causes) {
+  const std::string path = "spec.ephemeralContainers";
+  for (const Value& before : was.items()) {
+    const Array& all = now.items();
+    const auto same = std::find_if(all.begin(), all.end(),
+                                   [&](const Value& c) { return c["name"] == before["name"]; });
+    const std::string name = "\"" + before["name"].as_string() + "\"";
+    if (same == all.end()) {
+      add_forbidden(&causes, path,
+                    "existing ephemeral containers " + name + " may not be removed\n");
+    } else if (!(*same == before)) {
+      add_forbidden(&causes, path,
+                    "existing ephemeral containers " + name + " may not be changed\n");
+    }
+  }
+}
+
 void validate_update(const Value& pod, const Value& old, std::string_view subresource,
                      Causes& causes) {
+  if (subresource == "ephemeralcontainers") {
+    return validate_ephemeral_update(pod.at("spec.ephemeralContainers"),
+                                     old.at("spec.ephemeralContainers"), causes);
+  }
   if (!subresource.empty()) return;
   const Type& type = *Schema::builtin().find_type("core/v1.PodSpec");
   const Value& was = old["spec"];
@@ -170,6 +202,7 @@ const Hook kPodHook = {
     .defaults = set_defaults,
     .prepare_create = prepare_create,
     .prepare_update = prepare_update,
+    .validate_create = validate_create,
     .validate = validate,
     .validate_update = validate_update,
 };

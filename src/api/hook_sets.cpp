@@ -123,6 +123,10 @@ void validate_replication_controller(const Value& controller, Causes& causes) {
   }
 }
 
+void validate_template(const Value& object, Causes& causes) {
+  validate_pod_template(object["template"], "template", &causes);
+}
+
 void validate_controller_revision(const Value& revision, Causes& causes) {
   if (revision["data"].is_null()) add_required(&causes, "data", "data is mandatory");
   validate_not_negative(revision["revision"], "revision", &causes);
@@ -150,6 +154,10 @@ const Hook kDaemonSetHook = {
 const Hook kReplicationControllerHook = {
     .defaults = default_replication_controller,
     .validate = validate_replication_controller,
+};
+
+const Hook kPodTemplateHook = {
+    .validate = validate_template,
 };
 
 const Hook kControllerRevisionHook = {

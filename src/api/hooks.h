@@ -22,6 +22,12 @@ struct Hook {
   // Whether metadata.generation stays; unset: it does while spec is equal.
   bool (*same_generation)(const Value& object, const Value& old) = nullptr;
 
+  // Of a version that isn't the store's (storage= in its row): to the stored one's form and back.
+  // kind and apiVersion are the caller's to set. `object` is decoded, maybe not whole (an apply).
+  void (*to_stored)(Value& object) = nullptr;
+  void (*from_stored)(Value& object) = nullptr;
+
+  void (*validate_create)(const Value& object, Causes& causes) = nullptr;  // Beside validate.
   void (*validate)(const Value& object, Causes& causes) = nullptr;
   void (*validate_update)(const Value& object, const Value& old, std::string_view subresource,
                           Causes& causes) = nullptr;

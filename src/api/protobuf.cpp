@@ -113,7 +113,7 @@ class Decoder {
   Result<void> message(const Type& type, std::string_view bytes, Value* object) {
     if (++depth_ > kMaxDepth) return bad_request("the body is nested too deeply");
     if (object->is_null()) *object = Value::object();
-    ORCH_TRY(fields(type, 0, bytes, object));
+    ORCH_TRY(fields(type, {}, 0, bytes, object));
     for (Value::Member& member : object->object_members()) {
       const Field* field = member.value.is_object() ? type.find(member.name) : nullptr;
       if (field != nullptr && field->shape == Shape::map) settle_map(&member.value);
@@ -147,34 +147,34 @@ class Decoder {
     return {};
   }
 
-  // `outer` is the embedded message whose fields these are; JSON shows them one level up.
-  Result<void> fields(const Type& type, int outer, std::string_view bytes, Value* object) {
+  // The first `depth` numbers of `path` lead to the embedded message whose fields these are; JSON
+  // shows them as the type's own.
+  Result<void> fields(const Type& type, Field::WirePath path, size_t depth, std::string_view bytes,
+                      Value* object) {
     for (WireReader reader(bytes); !reader.at_end();) {
       const WireItem item = ORCH_TRY(reader.next());
-      const Field* field = find(type, outer, item.number);
+      path[depth] = item.number;
+      const Field* field = find(type, path, depth);
       if (field == nullptr) continue;
-      if (field->proto_outer == outer) {
+      if (field->wire_depth() == depth) {
         ORCH_TRY(take(*field, item, object));
       } else {
         if (item.wire != Wire::bytes) return malformed_protobuf();
-        ORCH_TRY(fields(type, item.number, item.text, object));
+        ORCH_TRY(fields(type, path, depth + 1, item.text, object));
       }
     }
     return {};
   }
 
-  // The field of that number, or the first of the embedded message of that number.
-  static const Field* find(const Type& type, int outer, int number) {
-    const std::pair wanted = outer == 0 ? std::pair(number, 0) : std::pair(outer, number);
+  // The field at that path, or the first within it.
+  static const Field* find(const Type& type, const Field::WirePath& path, size_t depth) {
     const auto found =
-        std::partition_point(type.wire_order.begin(), type.wire_order.end(), [&](uint16_t index) {
-          const Field& field = type.fields[index];
-          return std::pair(field.wire_number(), field.proto) < wanted;
-        });
+        std::partition_point(type.wire_order.begin(), type.wire_order.end(),
+                             [&](uint16_t index) { return type.fields[index].wire_path < path; });
     if (found == type.wire_order.end()) return nullptr;
     const Field& field = type.fields[*found];
-    if (field.wire_number() != wanted.first) return nullptr;
-    return outer == 0 || field.proto == number ? &field : nullptr;
+    const auto end = path.begin() + static_cast<ptrdiff_t>(depth) + 1;
+    return std::equal(path.begin(), end, field.wire_path.begin()) ? &field : nullptr;
   }
 
   Result<void> take(const Field& field, const WireItem& item, Value* object) {

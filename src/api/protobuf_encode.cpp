@@ -1,5 +1,7 @@
 // Writing. Everything goes from the last byte to the first (api/protobuf_wire.h), so each message
 // is walked once, its fields by falling numbers.
+#include <algorithm>
+#include <array>
 #include <bit>
 
 #include "api/duration.h"
@@ -24,18 +26,13 @@ class Encoder {
   WireWriter& out() { return out_; }
 
   void message(const Type& type, const Value& object) {
-    int outer = 0;    // The embedded message that is being written, and ...
-    size_t mark = 0;  // ... where it ends.
+    Embedded open;
     for (size_t i = type.wire_order.size(); i-- > 0;) {
       const Field& field = type.fields[type.wire_order[i]];
-      if (field.proto_outer != outer) {
-        if (outer != 0) out_.enclose(outer, mark);
-        outer = field.proto_outer;
-        mark = out_.size();
-      }
+      enter(field, &open);
       field_of(field, object[field.name]);
     }
-    if (outer != 0) out_.enclose(outer, mark);
+    leave(0, &open);
   }
 
   // The list of a map's value, a message of its own: items = 1.
@@ -45,11 +42,39 @@ class Encoder {
   }
 
  private:
+  // The embedded messages that are being written, outermost first, and where each ends.
+  struct Embedded {
+    size_t depth = 0;
+    std::array<int, 2> numbers{};
+    std::array<size_t, 2> marks{};
+  };
+
+  void leave(size_t depth, Embedded* open) {
+    while (open->depth > depth) {
+      --open->depth;
+      out_.enclose(open->numbers[open->depth], open->marks[open->depth]);
+    }
+  }
+
+  // Into the messages that hold the field, out of all others.
+  void enter(const Field& field, Embedded* open) {
+    const size_t depth = field.wire_depth();
+    size_t same = 0;
+    while (same < std::min(depth, open->depth) && open->numbers[same] == field.wire_path[same]) {
+      ++same;
+    }
+    leave(same, open);
+    for (; open->depth < depth; ++open->depth) {
+      open->numbers[open->depth] = field.wire_path[open->depth];
+      open->marks[open->depth] = out_.size();
+    }
+  }
+
   void field_of(const Field& field, const Value& value) {
-    if (field.shape == Shape::array) return items(field.proto, field, value);
+    if (field.shape == Shape::array) return items(field.wire_number(), field, value);
     if (field.shape == Shape::map) return entries(field, value);
     const bool unset = field.pointer || field.shape == Shape::bytes;
-    if (!value.is_null() || !unset) single(field.proto, field, value);
+    if (!value.is_null() || !unset) single(field.wire_number(), field, value);
   }
 
   // key = 1, value = 2, both even when empty.
@@ -64,7 +89,7 @@ class Encoder {
         single(2, *field.element, members[i].value);
       }
       out_.text(1, members[i].name);
-      out_.enclose(field.proto, mark);
+      out_.enclose(field.wire_number(), mark);
     }
   }
 

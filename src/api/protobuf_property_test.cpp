@@ -21,7 +21,7 @@ class RandomObjects {
   Value object(const Type& type, int depth) {
     Value made = Value::object();
     for (const Field& field : type.fields) {
-      if (field.proto == 0 || below(3) == 0) continue;
+      if (field.wire_path[0] == 0 || below(3) == 0) continue;
       const bool deep = depth == 0;
       if (deep && (field.shape == Shape::object || field.element != nullptr)) continue;
       Value value = any_of(field, depth);

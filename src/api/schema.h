@@ -4,6 +4,7 @@
 // Immutable after load: free of locks, any thread.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -55,12 +56,15 @@ struct Field {
   std::string merge_key;               // ... by this key ("" = a set of scalars).
   bool retain_keys = false;            // ... with retainKeys.
   bool atomic_map = false;
-  int proto = 0;        // Protobuf field number; 0 = none.
-  int proto_outer = 0;  // Not 0: the number of the embedded message that `proto` is inside of.
+  // Protobuf field numbers, from the type's own message inwards: the embedded messages that the
+  // field is inside of, then its own; zeros after that. {} = not in protobuf.
+  using WirePath = std::array<int, 3>;
+  WirePath wire_path{};
   std::string doc;
 
-  // The number under which the type's own message holds it.
-  int wire_number() const { return proto_outer != 0 ? proto_outer : proto; }
+  // Of the messages around it.
+  size_t wire_depth() const { return wire_path[2] != 0 ? 2 : wire_path[1] != 0 ? 1 : 0; }
+  int wire_number() const { return wire_path[wire_depth()]; }
 };
 
 struct Type {
@@ -70,8 +74,8 @@ struct Type {
   bool top_level = false;            // Has apiVersion and kind.
   bool atomic = false;
   std::vector<Field> fields;  // In declared order, which is the order of canonical JSON.
-  // Indexes of the fields that protobuf has, in the order of their bytes: by number, those of an
-  // embedded message together. Empty: the type has no protobuf form.
+  // Indexes of the fields that protobuf has, in the order of their bytes: by path, so that those of
+  // an embedded message stand together. Empty: the type has no protobuf form.
   std::vector<uint16_t> wire_order;
   std::string doc;
 
@@ -93,6 +97,11 @@ struct Subresource {
   std::vector<std::string> verbs;
 };
 
+// A field selector by its label, and where in the stored object its value is.
+struct Selectable {
+  std::string label, path;
+};
+
 enum class NameRule { dns_subdomain, dns_label, dns_label_1035, path_segment };
 
 struct Resource {
@@ -102,7 +111,7 @@ struct Resource {
   bool namespaced = true;
   std::vector<std::string> verbs;  // As in discovery.
   std::vector<Subresource> subresources;
-  std::vector<std::string> selectable_fields;  // Beyond metadata.name and metadata.namespace.
+  std::vector<Selectable> selectable_fields;  // Beyond metadata.name and metadata.namespace.
   std::vector<Column> columns;
   std::string storage_prefix;  // "/pods"; "" = not stored (reviews, bindings).
   bool relaxed = false;        // durability=relaxed
@@ -113,7 +122,10 @@ struct Resource {
   std::string storage_hash;  // Discovery's storageVersionHash, or "".
   std::string hook;          // The kind's own code (defaults, validation), or "".
   const Type* type = nullptr;
+  // The row of another version, in whose form the objects lie in the store; null: in this one's.
+  const Resource* storage = nullptr;
 
+  const Resource& stored() const { return storage != nullptr ? *storage : *this; }
   std::string api_version() const { return group.empty() ? version : group + "/" + version; }
   bool has_verb(std::string_view verb) const;
   const Subresource* find_subresource(std::string_view name) const;

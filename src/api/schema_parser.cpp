@@ -24,13 +24,10 @@ constexpr std::pair<std::string_view, Shape> kScalars[] = {
 std::vector<uint16_t> wire_order(const std::vector<Field>& fields) {
   std::vector<uint16_t> order;
   for (size_t i = 0; i < fields.size(); ++i) {
-    if (fields[i].proto != 0) order.push_back(static_cast<uint16_t>(i));
+    if (fields[i].wire_path[0] != 0) order.push_back(static_cast<uint16_t>(i));
   }
-  const auto number = [&](uint16_t i) {
-    return std::pair(fields[i].wire_number(), fields[i].proto);
-  };
   std::sort(order.begin(), order.end(),
-            [&](uint16_t a, uint16_t b) { return number(a) < number(b); });
+            [&](uint16_t a, uint16_t b) { return fields[a].wire_path < fields[b].wire_path; });
   return order;
 }
 
@@ -45,7 +42,7 @@ Result<std::unique_ptr<const Schema>> SchemaParser::parse(
   SchemaParser parser;
   parser.schema_ = schema.get();
   ORCH_TRY(parser.run(sources));
-  parser.finish();
+  ORCH_TRY(parser.finish());
   return std::unique_ptr<const Schema>(std::move(schema));
 }
 
@@ -189,7 +186,11 @@ Result<void> SchemaParser::resource_options(const Line& line, size_t from) {
     } else if (key == "hash") {
       r.storage_hash = value;
     } else if (key == "select") {
-      append_list(&r.selectable_fields, value);
+      for (const std::string& field : list_of(value)) {
+        const size_t at = field.find('@');
+        r.selectable_fields.push_back(
+            {field.substr(0, at), at == field.npos ? field : field.substr(at + 1)});
+      }
     } else if (key == "durability" && value == "relaxed") {
       r.relaxed = true;
     } else if (key == "generation") {
@@ -200,6 +201,8 @@ Result<void> SchemaParser::resource_options(const Line& line, size_t from) {
       r.unconditional_update = false;
     } else if (key == "propagation") {
       r.default_propagation = value;
+    } else if (key == "storage") {
+      storage_[resource_] = value;
     } else if (key == "hook") {
       r.hook = value;
     } else if (key == "name" && value == "dns_label") {
@@ -317,9 +320,11 @@ Result<void> SchemaParser::field_option(const Line& line, std::string_view key,
     field->atomic_map = true;
   } else if (key == "pb") {
     const auto parts = split(value, '.');
-    field->proto = static_cast<int>(parse_int(parts.back()).value_or(0));
-    if (parts.size() > 1) field->proto_outer = static_cast<int>(parse_int(parts[0]).value_or(0));
-    if (field->proto <= 0) return ORCH_AT(line, "pb needs a number");
+    if (parts.size() > field->wire_path.size()) return ORCH_AT(line, "pb is too deep");
+    for (size_t i = 0; i < parts.size(); ++i) {
+      field->wire_path[i] = static_cast<int>(parse_int(parts[i]).value_or(0));
+      if (field->wire_path[i] <= 0) return ORCH_AT(line, "pb needs a number");
+    }
   } else {
     return ORCH_AT(line, "unknown option " + quoted(key));
   }
@@ -356,7 +361,7 @@ Result<void> SchemaParser::resolve_shape(const Line& line, std::string_view text
   return {};
 }
 
-void SchemaParser::finish() {
+Result<void> SchemaParser::finish() {
   for (const auto& type : schema_->types_) {
     type->fields.shrink_to_fit();
     type->wire_order = wire_order(type->fields);
@@ -367,13 +372,21 @@ void SchemaParser::finish() {
   }
   std::stable_sort(schema_->order_.begin(), schema_->order_.end(),
                    [this](const Resource* a, const Resource* b) {
-                     return group_order_[a->group] > group_order_[b->group];
+                     if (a->group != b->group)
+                       return group_order_[a->group] > group_order_[b->group];
+                     return a->version > b->version;  // v2 before v1.
                    });
   for (const auto& resource : schema_->resources_) {
     const std::string gv = resource->api_version();
     schema_->by_path_.emplace(gv + " " + resource->plural, resource.get());
     schema_->by_kind_.emplace(gv + " " + resource->kind, resource.get());
   }
+  for (const auto& [resource, version] : storage_) {
+    const auto found = schema_->by_path_.find(version + " " + resource->plural);
+    if (found == schema_->by_path_.end()) return bad_request("no version " + quoted(version));
+    resource->storage = found->second;
+  }
+  return {};
 }
 
 #undef ORCH_AT

@@ -42,13 +42,14 @@ class SchemaParser {
   Result<void> field_option(const Line& line, std::string_view key, std::string_view value,
                             Field* field);
   Result<void> resolve_shape(const Line& line, std::string_view text, Field* field);
-  void finish();
+  Result<void> finish();
 
   Schema* schema_ = nullptr;
   Group group_;
   std::map<std::string, int64_t> group_order_;  // Higher comes first in discovery.
   Type* type_ = nullptr;                        // The type or ...
   Resource* resource_ = nullptr;                // ... the resource whose lines follow.
+  std::map<Resource*, std::string> storage_;    // The api_version that each is stored in.
   std::map<std::string, Type*, std::less<>> declared_;
   std::map<std::string, std::shared_ptr<const Field>, std::less<>> elements_;  // Shared by text.
 };

@@ -64,7 +64,7 @@ type B
   n    *int32 default=3
   list []B    required list=map key=a,b patch=a pb=2.7
   map  map[[]string] -- of lists
-  word string enum="",One default=One
+  word string enum="","Two Words",One default=One
 )"}});
   REQUIRE(parsed.ok());
   const Schema& schema = **parsed;
@@ -89,11 +89,11 @@ type B
   CHECK(list.element->type == b);
   CHECK(list.list_keys == std::vector<std::string>{"a", "b"});
   CHECK(list.merge_key == "a");
-  CHECK(list.proto == 7);
-  CHECK(list.proto_outer == 2);
+  CHECK(list.wire_path == Field::WirePath{2, 7, 0});
+  CHECK(list.wire_number() == 7);
   CHECK(b->find("map")->element->element->shape == Shape::string);
   CHECK(b->find("map")->doc == "of lists");
-  CHECK(b->find("word")->enum_values == std::vector<std::string>{"", "One"});
+  CHECK(b->find("word")->enum_values == std::vector<std::string>{"", "Two Words", "One"});
 }
 
 TEST_CASE("the built-in tables hold together") {
@@ -107,7 +107,9 @@ TEST_CASE("the built-in tables hold together") {
       INFO(column.name);
       CHECK((column.cell.starts_with('.') || find_cell_function(column.cell) != nullptr));
     }
-    CHECK((resource->storage_prefix.empty() || !resource->columns.empty()));
+    CHECK((resource->storage_prefix.empty() || !resource->stored().columns.empty()));
+    CHECK(resource->stored().storage == nullptr);
+    CHECK(resource->stored().storage_prefix == resource->storage_prefix);
   }
   CHECK(resource::pods().find_subresource("exec") != nullptr);
   CHECK(schema.find_document_type("policy/v1", "Eviction") != nullptr);

@@ -73,6 +73,7 @@ class FieldSelector {
 
   bool everything() const { return requirements_.empty(); }
   const std::vector<Requirement>& requirements() const { return requirements_; }
+  std::vector<Requirement>& requirements() { return requirements_; }
 
  private:
   std::vector<Requirement> requirements_;

@@ -184,7 +184,10 @@ void prepare_update(const Resource& resource, const Value& old, Value* object,
 }
 
 Causes validate_create(const Resource& resource, const Value& object) {
-  return validate_whole(resource, object, true);
+  Causes causes = validate_whole(resource, object, true);
+  const Hook* hook = find_hook(resource.hook);
+  if (hook != nullptr && hook->validate_create != nullptr) hook->validate_create(object, causes);
+  return causes;
 }
 
 Causes validate_update(const Resource& resource, const Value& object, const Value& old,
@@ -195,6 +198,18 @@ Causes validate_update(const Resource& resource, const Value& object, const Valu
   const Hook* hook = find_hook(resource.hook);
   if (hook != nullptr && hook->validate_update != nullptr) {
     hook->validate_update(object, old, subresource, causes);
+  }
+  return causes;
+}
+
+Causes validate_view(const Resource& resource, const Value& object, const Value& old) {
+  Causes causes;
+  validate_shape(*resource.type, object, "", &causes);
+  const Hook* hook = find_hook(resource.hook);
+  if (hook == nullptr) return causes;
+  if (hook->validate != nullptr) hook->validate(object, causes);
+  if (hook->validate_update != nullptr && !old.is_null()) {
+    hook->validate_update(object, old, "", causes);
   }
   return causes;
 }

@@ -33,6 +33,10 @@ Causes validate_create(const Resource& resource, const Value& object);
 Causes validate_update(const Resource& resource, const Value& object, const Value& old,
                        std::string_view subresource);
 
+// What a version that isn't the stored one (api/versions.h) demands of a document in its form.
+// `old` is null when the object is to be created.
+Causes validate_view(const Resource& resource, const Value& object, const Value& old);
+
 // Required fields, closed sets of values: what the tables say. `path` is where `object` stands.
 void validate_shape(const Type& type, const Value& object, const std::string& path, Causes* causes);
 

@@ -19,7 +19,8 @@ std::span<const Cell> network_cells();   // table_network.cpp
 std::span<const Cell> workload_cells();  // table_workloads.cpp
 std::span<const Cell> event_cells();     // table_events.cpp
 std::span<const Cell> storage_cells();   // table_storage.cpp
-std::span<const Cell> policy_cells();    // table_policy.cpp: access, quotas, admission, flows
+std::span<const Cell>
+policy_cells();  // table_policy.cpp: access, quotas, admission, flows, components
 
 std::string or_none(std::string text);                               // "<none>" for nothing
 std::string age_of(const Value& time, WallTime now);                 // "5m", or "<unknown>"

@@ -1,4 +1,4 @@
-// The cells of access, quotas, admission, flows and aggregated APIs.
+// The cells of access, quotas, admission, flows, aggregated APIs and the control plane.
 #include <map>
 #include <string>
 #include <vector>
@@ -97,7 +97,28 @@ Value api_service_available(const Value& o, WallTime) {
   return status + " (" + (*available)["reason"].as_string() + ")";
 }
 
+// ---- The control plane ----
+
+// Its conditions stand beside metadata, not in a status.
+const Value& healthy(const Value& o) {
+  static const Value none;
+  for (const Value& each : o["conditions"].items()) {
+    if (each["type"].as_string() == "Healthy") return each;
+  }
+  return none;
+}
+Value component_status(const Value& o, WallTime) {
+  const Value& condition = healthy(o);
+  if (condition.is_null()) return "Unknown";
+  return condition["status"].as_string() == "True" ? "Healthy" : "Unhealthy";
+}
+Value component_message(const Value& o, WallTime) { return healthy(o)["message"].as_string(); }
+Value component_error(const Value& o, WallTime) { return healthy(o)["error"].as_string(); }
+
 constexpr Cell kCells[] = {
+    {"component_status", component_status},
+    {"component_message", component_message},
+    {"component_error", component_error},
     {"role_ref", role_ref},
     {"subject_users", subject_users},
     {"subject_groups", subject_groups},

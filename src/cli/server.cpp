@@ -101,6 +101,8 @@ Result<std::unique_ptr<apiserver::ApiServer>> start_api_server(const ServerOptio
   api.first_node_port = setup.node_ports.first;
   api.last_node_port = setup.node_ports.last;
   api.join_token = setup.join_secret;
+  if (!options.disable_controller_manager) api.components.emplace_back("controller-manager");
+  if (!options.disable_scheduler) api.components.emplace_back("scheduler");
   return apiserver::ApiServer::start(std::move(api));
 }
 

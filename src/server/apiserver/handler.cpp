@@ -4,6 +4,7 @@
 #include "api/protobuf.h"
 #include "api/resources.h"
 #include "server/apiserver/body.h"
+#include "server/apiserver/component_status.h"
 #include "server/apiserver/documents.h"
 #include "server/apiserver/encode.h"
 #include "server/apiserver/impersonate.h"
@@ -12,6 +13,7 @@
 #include "server/apiserver/openid.h"
 #include "server/apiserver/respond.h"
 #include "server/apiserver/reviews.h"
+#include "server/apiserver/scale.h"
 
 namespace orch::apiserver {
 namespace {
@@ -94,6 +96,11 @@ Result<void> Handler::serve_resource(const ExchangePtr& exchange, const Target& 
   if (!api::parse_include_object(target.query.get("includeObject"), &form.include)) {
     return bad_request("includeObject must be None, Metadata or Object");
   }
+  if (target.resource->kind == "ComponentStatus") {
+    send(exchange,
+         ORCH_TRY(serve_component_status(target, form, parts_.components, parts_.clock.now())));
+    return {};
+  }
   if (target.resource->storage_prefix.empty() && target.resource->kind != "Binding") {
     return serve_review(exchange, target, user, form.media);
   }
@@ -121,7 +128,7 @@ Result<void> Handler::serve_read(const ExchangePtr& exchange, const Target& targ
   if (target.subresource_name() == "scale") {
     Presentation plain;
     const auto whole = ORCH_TRY(parts_.reader.get(target, plain));
-    send(exchange, present_value(200, scale_of(decode_stored(whole.body.flatten())), form.media));
+    send(exchange, present_scale(200, scale_of(decode_stored(whole.body.flatten())), form));
     return {};
   }
   send(exchange, ORCH_TRY(parts_.reader.get(target, form)));
@@ -140,7 +147,8 @@ Result<void> Handler::serve_review(const ExchangePtr& exchange, const Target& ta
 Result<WriteRequest> Handler::read_write_request(const http::Request& http, const Target& target,
                                                  User user) const {
   WriteRequest request;
-  request.resource = target.resource;
+  request.resource = &target.resource->stored();
+  request.view = target.resource;
   request.subresource = target.subresource;
   request.verb = target.verb;
   request.ns = target.ns;
@@ -169,17 +177,26 @@ Result<WriteRequest> Handler::read_write_request(const http::Request& http, cons
   if (target.resource->kind == "Binding") {
     // The old way to bind: POST bindings is POST pods/<name>/binding.
     request.resource = &api::resource::pods();
+    request.view = nullptr;
     request.subresource = request.resource->find_subresource("binding");
     request.name = request.body.at("metadata.name").as_string();
   }
   return request;
 }
 
+http::Response Handler::present_scale(int code, const api::Value& scale,
+                                      const Presentation& form) const {
+  const auto bytes = std::make_shared<const std::string>(api::to_json(scale));
+  return present_response(code, scale_resource(), bytes, *bytes, form, parts_.clock.now());
+}
+
 http::Response Handler::render(const Target& target, WriteReply reply,
                                const Presentation& form) const {
   http::Response response;
   if (reply.document) {
-    response = present_value(reply.code, *reply.document, form.media);
+    const bool scale = target.subresource_name() == "scale";
+    response = scale ? present_scale(reply.code, *reply.document, form)
+                     : present_value(reply.code, *reply.document, form.media);
   } else if (reply.record) {
     const store::RecordPtr& record = reply.record;
     response = present_response(reply.code, *target.resource, record, record->bytes, form,

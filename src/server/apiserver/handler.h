@@ -39,7 +39,8 @@ class Handler {
     const std::atomic<bool>& ready;  // What /readyz says.
     const store::Store& store;       // Counted by /metrics.
     std::string server_address;
-    std::string token_key;  // With which tokens are checked, as a JSON Web Key.
+    std::string token_key;                // With which tokens are checked, as a JSON Web Key.
+    std::vector<std::string> components;  // What ComponentStatus tells of.
   };
   explicit Handler(Parts parts) : parts_(std::move(parts)), openapi_(parts_.schema, parts_.clock) {}
 
@@ -62,6 +63,7 @@ class Handler {
                                        const Target& target, const Media& media);
   Result<WriteRequest> read_write_request(const http::Request& http, const Target& target,
                                           User user) const;
+  http::Response present_scale(int code, const api::Value& scale, const Presentation& form) const;
   http::Response render(const Target& target, WriteReply reply, const Presentation& form) const;
 
   Parts parts_;

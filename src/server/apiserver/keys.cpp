@@ -1,5 +1,7 @@
 #include "server/apiserver/keys.h"
 
+#include <algorithm>
+
 #include "api/selector.h"
 
 namespace orch::apiserver {
@@ -13,8 +15,8 @@ std::string field_text(const api::Value& value) {
   return "";
 }
 
-// Two fields aren't where their labels say: the first reporter of an Event stood in `source`
-// before it got a field of its own, and a pod's addresses are a list.
+// Two are no plain fields: the first reporter of an Event stood in `source` before it got a field
+// of its own, and a pod's addresses are a list.
 std::string selectable(const api::Value& object, const std::string& path) {
   if (path == "source") {
     const std::string& component = object.at("source.component").as_string();
@@ -31,6 +33,7 @@ std::string selectable(const api::Value& object, const std::string& path) {
   const api::Value& value = object.at(path);
   const bool flag = path == "spec.unschedulable" || path == "spec.hostNetwork";
   if (flag && !value.is_bool()) return "false";
+  if (path == "status.succeeded" && !value.is_int()) return "0";
   return field_text(value);
 }
 
@@ -58,9 +61,11 @@ store::Tags tags_of(const api::Resource& resource, const api::Value& object) {
   const api::Value& metadata = object["metadata"];
   tags.uid = metadata["uid"].as_string();
   tags.labels = api::labels_of(object);
-  for (const std::string& path : resource.selectable_fields) {
-    std::string text = selectable(object, path);
-    if (!text.empty()) tags.fields.emplace_back(path, std::move(text));
+  for (const api::Selectable& field : resource.selectable_fields) {
+    const auto taken = [&](const auto& one) { return one.first == field.path; };
+    if (std::any_of(tags.fields.begin(), tags.fields.end(), taken)) continue;
+    std::string text = selectable(object, field.path);
+    if (!text.empty()) tags.fields.emplace_back(field.path, std::move(text));
   }
   for (const api::Value& owner : metadata["ownerReferences"].items()) {
     tags.owners.push_back(owner["uid"].as_string());
@@ -72,7 +77,9 @@ store::Tags tags_of_stored(const api::Schema& schema, std::string_view key,
                            std::string_view bytes) {
   for (const api::Resource* resource : schema.resources()) {
     const std::string& prefix = resource->storage_prefix;
-    if (prefix.empty() || !key.starts_with(prefix) || key.substr(prefix.size(), 1) != "/") continue;
+    if (prefix.empty() || resource->storage != nullptr || !key.starts_with(prefix) ||
+        key.substr(prefix.size(), 1) != "/")
+      continue;
     const auto object = api::parse_json(bytes, {.max_bytes = bytes.size(), .duplicates = nullptr});
     return object ? tags_of(*resource, *object) : store::Tags{};
   }

@@ -18,7 +18,7 @@ std::string render_metrics_page(const RequestMetrics& requests, const InFlight& 
   constexpr std::string_view kObjects = "apiserver_storage_objects";
   append_family(&out, kObjects, "gauge", "Objects that are stored, by resource.");
   for (const api::Resource* resource : schema.resources()) {
-    if (resource->storage_prefix.empty()) continue;
+    if (resource->storage_prefix.empty() || resource->storage != nullptr) continue;
     std::string name = resource->plural;
     if (!resource->group.empty()) name += "." + resource->group;
     append_sample(&out, kObjects, "resource=\"" + name + "\"",

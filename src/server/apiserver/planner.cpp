@@ -7,6 +7,7 @@
 #include "api/patch.h"
 #include "api/resources.h"
 #include "api/strategy.h"
+#include "api/versions.h"
 #include "server/apiserver/deletion.h"
 #include "server/apiserver/escalation.h"
 #include "server/apiserver/keys.h"
@@ -24,14 +25,14 @@ Status revision_on_create() {
 }
 
 Status must_be_specified(const WriteRequest& request) {
-  return invalid(request.resource->group, request.resource->kind, request.name,
+  return invalid(request.spoken().group, request.spoken().kind, request.name,
                  {{"FieldValueInvalid", "Invalid value: 0x0: must be specified for an update",
                    "metadata.resourceVersion"}});
 }
 
 Result<void> checked(const WriteRequest& request, const std::string& name, api::Causes causes) {
   if (causes.empty()) return {};
-  return invalid(request.resource->group, request.resource->kind, name, std::move(causes));
+  return invalid(request.spoken().group, request.spoken().kind, name, std::move(causes));
 }
 
 // A name made of the generateName of the object's metadata.
@@ -45,15 +46,16 @@ bool is_service(const WriteRequest& request) {
   return request.resource == &api::resource::services();
 }
 
-Result<api::Value> patched(const WriteRequest& request, const api::Type& type,
-                           api::Value document) {
+Result<api::Value> patched(const WriteRequest& request, api::Value document) {
+  const api::Resource& resource = request.spoken();
+  document = api::from_stored(resource, std::move(document));
   switch (request.patch) {
     case PatchKind::json:
       return api::apply_json_patch(std::move(document), request.body);
     case PatchKind::merge:
       return api::apply_merge_patch(std::move(document), request.body);
     case PatchKind::strategic:
-      return api::apply_strategic_patch(type, std::move(document), request.body);
+      return api::apply_strategic_patch(*resource.type, std::move(document), request.body);
     case PatchKind::apply:
       break;  // Planner::apply: it needs to know who owns what.
   }
@@ -64,7 +66,7 @@ Result<api::Value> patched(const WriteRequest& request, const api::Type& type,
 
 Result<void> check_identity(const WriteRequest& request, const api::Value& document) {
   if (!document.is_object()) return bad_request("the body must be an object");
-  const api::Resource& resource = *request.resource;
+  const api::Resource& resource = request.spoken();
   const std::string& version = document["apiVersion"].as_string();
   const std::string& kind = document["kind"].as_string();
   for (const char* member : {"apiVersion", "kind"}) {
@@ -133,7 +135,8 @@ Result<Planner::Current> Planner::read(const WriteRequest& request) const {
 }
 
 Result<api::Value> Planner::decode(const WriteRequest& request, api::Value document,
-                                   Plan* plan) const {
+                                   const api::Value& live, Plan* plan) const {
+  const api::Resource& resource = request.spoken();
   api::DecodeOptions options;
   using FieldValidation = WriteOptions::FieldValidation;
   const FieldValidation wanted = request.options.field_validation;
@@ -142,15 +145,21 @@ Result<api::Value> Planner::decode(const WriteRequest& request, api::Value docum
                                                          : api::Strictness::ignore;
   options.duplicates = &request.duplicates;
   options.warnings = &plan->reply.warnings;
-  document.set("kind", request.resource->kind);
-  document.set("apiVersion", request.resource->api_version());
-  return api::decode(*request.resource->type, std::move(document), options);
+  document.set("kind", resource.kind);
+  document.set("apiVersion", resource.api_version());
+  api::Value object = ORCH_TRY(api::decode(*resource.type, std::move(document), options));
+  if (resource.storage == nullptr) return object;
+  // What the version itself demands can't be told any more when it has become the stored one.
+  api::apply_defaults(resource, &object);
+  ORCH_TRY(checked(request, object.at("metadata.name").as_string(),
+                   api::validate_view(resource, object, api::from_stored(resource, live))));
+  return api::to_stored(resource, std::move(object));
 }
 
 Result<Plan> Planner::plan_create(const WriteRequest& request) const {
   Plan plan;
   ORCH_TRY(check_identity(request, request.body));
-  api::Value object = ORCH_TRY(decode(request, request.body, &plan));
+  api::Value object = ORCH_TRY(decode(request, request.body, {}, &plan));
   if (!std::as_const(object)["metadata"].is_object()) object.set("metadata", api::Value::object());
   if (!object.at("metadata.resourceVersion").empty()) return revision_on_create();
 
@@ -192,6 +201,7 @@ Result<Plan> Planner::plan_update(const WriteRequest& request) const {
     if (!current.status().not_found()) return std::move(current).status();
     WriteRequest creation = request;
     creation.body = ORCH_TRY(applied(request, api::Value()));
+    creation.view = nullptr;  // It is applied in the form that is stored.
     Plan plan = ORCH_TRY(plan_create(creation));
     plan.again = true;  // Somebody else may make it meanwhile; then it is there to be applied to.
     return plan;
@@ -208,10 +218,11 @@ Result<Plan> Planner::plan_update(const WriteRequest& request) const {
   }
   if (request.verb == Verb::update) return plan_replace(request, *current, request.body);
   if (applies) {
-    return plan_replace(request, *current, ORCH_TRY(applied(request, current->object)));
+    WriteRequest stored = request;
+    stored.view = nullptr;
+    return plan_replace(stored, *current, ORCH_TRY(applied(request, current->object)));
   }
-  return plan_replace(request, *current,
-                      ORCH_TRY(patched(request, *request.resource->type, current->object)));
+  return plan_replace(request, *current, ORCH_TRY(patched(request, current->object)));
 }
 
 Result<Plan> Planner::plan_replace(const WriteRequest& request, const Current& current,
@@ -236,7 +247,7 @@ Result<Plan> Planner::plan_replace(const WriteRequest& request, const Current& c
   const std::string& uid = document.at("metadata.uid").as_string();
   ORCH_TRY(check_preconditions(resource, current.object, uid));
 
-  api::Value object = ORCH_TRY(decode(request, std::move(document), &plan));
+  api::Value object = ORCH_TRY(decode(request, std::move(document), current.object, &plan));
   api::apply_defaults(resource, &object);
   if (is_service(request) && part.empty()) keep_allocations(&object, current.object);
   api::prepare_update(resource, current.object, &object, part);
@@ -264,7 +275,8 @@ api::Writer Planner::writer(const WriteRequest& request, const std::string& now)
 // What an apply makes of `live` (null: nothing stands there).
 Result<api::Value> Planner::applied(const WriteRequest& request, const api::Value& live) const {
   const std::string now = format_time(parts_.clock.now());
-  return api::apply(*request.resource, live, request.body, writer(request, now));
+  return api::apply(*request.resource, live, api::to_stored(request.spoken(), request.body),
+                    writer(request, now));
 }
 
 // Every other write owns what it changes; an apply has said so already.

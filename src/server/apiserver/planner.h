@@ -49,12 +49,16 @@ class Planner {
   Result<Plan> plan_remove(const WriteRequest& request, const DeleteOptions& options) const;
   Result<Plan> plan_binding(const WriteRequest& request) const;
   Result<Plan> plan_eviction(const WriteRequest& request) const;
+  // The write to the pod's disruption budget that goes before its eviction, if any must.
+  Result<std::optional<Plan>> plan_budget(const WriteRequest& request) const;
   Result<Plan> plan_scale(const WriteRequest& request) const;
 
   // From a whole new document to a plan. Its resourceVersion, when set, is a condition.
   Result<Plan> plan_replace(const WriteRequest& request, const Current& current,
                             api::Value document) const;
-  Result<api::Value> decode(const WriteRequest& request, api::Value document, Plan* plan) const;
+  // From the request's version to the stored one. `live` is what stands there, or null.
+  Result<api::Value> decode(const WriteRequest& request, api::Value document,
+                            const api::Value& live, Plan* plan) const;
   api::Writer writer(const WriteRequest& request, const std::string& now) const;
   Result<api::Value> applied(const WriteRequest& request, const api::Value& live) const;
   api::Value track_owners(const WriteRequest& request, const api::Value& live,
@@ -72,8 +76,5 @@ class Planner {
 
 // The fields of metadata and the kind that must agree with the URL (400 otherwise). PURE.
 Result<void> check_identity(const WriteRequest& request, const api::Value& document);
-
-// autoscaling/v1 Scale of a workload. PURE.
-api::Value scale_of(const api::Value& object);
 
 }  // namespace orch::apiserver

@@ -1,11 +1,12 @@
 // The planner's other half: deletion, and the subresources that change an object in their own way.
 #include <utility>
 
-#include "api/patch.h"
 #include "api/selector.h"
 #include "server/apiserver/deletion.h"
+#include "server/apiserver/eviction.h"
 #include "server/apiserver/keys.h"
 #include "server/apiserver/planner.h"
+#include "server/apiserver/scale.h"
 
 namespace orch::apiserver {
 namespace {
@@ -44,12 +45,6 @@ void set_scheduled(api::Value* pod, const std::string& when) {
     return;
   }
   conditions.push_back(std::move(scheduled));
-}
-
-// "a=b,c=d": how a Scale names the pods, for autoscalers.
-std::string selector_text(const api::Value& object) {
-  const auto selector = api::LabelSelector::from_object(object.at("spec.selector"));
-  return selector ? selector->to_string() : "";
 }
 
 }  // namespace
@@ -91,10 +86,43 @@ Result<Plan> Planner::plan_eviction(const WriteRequest& request) const {
   }
   const DeleteOptions options =
       ORCH_TRY(parse_delete_options(Query{}, request.body["deleteOptions"]));
+  if (!request.budget_spent) {
+    auto budget = ORCH_TRY(plan_budget(request));
+    if (budget && !options.dry_run && !request.options.dry_run) return *std::move(budget);
+  }
   Plan plan = ORCH_TRY(plan_remove(request, options));
   plan.reply.code = 201;
   plan.reply.document = created();
   return plan;
+}
+
+Result<std::optional<Plan>> Planner::plan_budget(const WriteRequest& request) const {
+  static const api::Resource& resource =
+      *api::Schema::builtin().find("policy", "v1", "poddisruptionbudgets");
+  const Current pod = ORCH_TRY(read(request));
+  if (is_beyond_budgets(pod.object)) return std::optional<Plan>();
+  const auto labels = api::labels_of(pod.object);
+  std::vector<api::Value> budgets;
+  const auto range = ORCH_TRY(parts_.store.range({store_prefix(resource, request.ns), "", 0, 0}));
+  store::RecordPtr record;
+  for (const auto& each : range.records) {
+    api::Value budget = decode_stored(each->bytes);
+    const auto selector = api::LabelSelector::from_object(budget.at("spec.selector"));
+    if (!selector || !selector->matches(labels)) continue;
+    budgets.push_back(std::move(budget));
+    record = each;
+  }
+  auto spent = ORCH_TRY(spend_budget(pod.object, budgets, parts_.clock.now()));
+  if (!spent) return std::optional<Plan>();
+  WriteRequest write;
+  write.resource = &resource;
+  write.ns = request.ns;
+  Plan plan;
+  plan.name = spent->at("metadata.name").as_string();
+  plan.again = true;
+  plan.first_step = true;
+  finish(write, *std::move(spent), record, &plan);
+  return std::optional<Plan>(std::move(plan));
 }
 
 Result<Plan> Planner::plan_binding(const WriteRequest& request) const {
@@ -134,46 +162,27 @@ Result<Plan> Planner::plan_binding(const WriteRequest& request) const {
   return plan;
 }
 
-api::Value scale_of(const api::Value& object) {
-  using api::Value;
-  const Value& metadata = object["metadata"];
-  Value meta = Value::object();
-  for (const char* field : {"name", "namespace", "uid", "resourceVersion", "creationTimestamp"}) {
-    meta.set(field, metadata[field]);
-  }
-  Value status = Value::object({{"replicas", object.at("status.replicas").as_int()}});
-  if (std::string text = selector_text(object); !text.empty()) status.set("selector", text);
-  return Value::object(
-      {{"kind", "Scale"},
-       {"apiVersion", "autoscaling/v1"},
-       {"metadata", std::move(meta)},
-       {"spec", Value::object({{"replicas", object.at("spec.replicas").as_int()}})},
-       {"status", std::move(status)}});
-}
-
+// The workload with as many replicas as a Scale says; an applier's Scale is applied to it as if it
+// were a document of its own kind that speaks of the replicas alone.
 Result<Plan> Planner::plan_scale(const WriteRequest& request) const {
   const Current current = ORCH_TRY(read(request));
-  api::Value scale = request.body;
-  if (request.verb == Verb::patch) {
-    // A Scale has no lists: strategic and plain merges are the same here.
-    scale = scale_of(current.object);
-    scale = ORCH_TRY(request.patch == PatchKind::json
-                         ? api::apply_json_patch(std::move(scale), request.body)
-                         : api::apply_merge_patch(std::move(scale), request.body));
-  }
-  const api::Value& replicas = scale.at("spec.replicas");
-  if (!replicas.is_null() && (!replicas.is_int() || replicas.as_int() < 0)) {
-    return invalid(
-        "autoscaling", "Scale", request.name,
-        {{"FieldValueInvalid",
-          "Invalid value: " + api::to_json(replicas) + ": must be greater than or equal to 0",
-          "spec.replicas"}});
-  }
   WriteRequest whole = request;
-  whole.subresource = nullptr;
   whole.duplicates.clear();
+  if (request.verb == Verb::patch && request.patch == PatchKind::apply) {
+    ORCH_TRY(check_scale(request, request.body));
+    whole.body = api::Value::object(
+        {{"kind", request.resource->kind},
+         {"apiVersion", request.resource->api_version()},
+         {"metadata", api::Value::object({{"name", request.name}, {"namespace", request.ns}})},
+         {"spec", api::Value::object({{"replicas", request.body.at("spec.replicas")}})}});
+    Plan plan = ORCH_TRY(plan_replace(whole, current, ORCH_TRY(applied(whole, current.object))));
+    plan.answer = Plan::Answer::scale;
+    return plan;
+  }
+  const api::Value scale = ORCH_TRY(wanted_scale(request, current.object));
+  ORCH_TRY(check_scale(request, scale));
   api::Value object = current.object;
-  object["spec"].set("replicas", replicas.as_int());
+  object["spec"].set("replicas", scale.at("spec.replicas").as_int());
   const std::string revision = scale.at("metadata.resourceVersion").as_string();
   if (revision.empty()) {
     object["metadata"].remove("resourceVersion");

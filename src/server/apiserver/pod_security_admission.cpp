@@ -103,6 +103,9 @@ Result<void> admit_namespace(const store::Store& store, const Value& old, const 
 Result<void> admit_pod_security(const store::Store& store, const WriteRequest& request,
                                 const Value& old, const Value& object,
                                 std::vector<std::string>* warnings) {
+  if (request.subresource_name() == "ephemeralcontainers") {
+    return admit_pod(store, request, object, warnings);
+  }
   if (!request.subresource_name().empty()) return {};
   if (request.resource == &api::resource::namespaces()) {
     return admit_namespace(store, old, object, warnings);

@@ -1,6 +1,7 @@
 #include "server/apiserver/present.h"
 
 #include "api/protobuf.h"
+#include "api/versions.h"
 #include "base/check.h"
 #include "server/apiserver/encode.h"
 #include "server/apiserver/respond.h"
@@ -8,14 +9,29 @@
 namespace orch::apiserver {
 namespace {
 
+// A stored object in the version of `resource`: the bytes as they are, or those of a view.
+struct Row {
+  std::shared_ptr<const std::string> made;
+  std::string_view bytes;
+};
+Row row_of(const api::Resource& resource, std::string_view bytes) {
+  if (resource.storage == nullptr) return {nullptr, bytes};
+  auto made = std::make_shared<const std::string>(
+      api::to_json(api::from_stored(resource, decode_stored(bytes))));
+  const std::string_view text = *made;
+  return {std::move(made), text};
+}
+
 std::string render_table(const api::Resource& resource, const api::Value& object,
                          std::string_view bytes, const Presentation& form, WallTime now,
                          bool with_columns) {
   const api::Value metadata =
       api::Value::object({{"resourceVersion", object.at("metadata.resourceVersion")}});
   const std::string& version = form.media.api_version;
-  return api::render_table_head(resource, version, metadata, with_columns) +
-         api::render_table_row(resource, object, bytes, form.include, version, now) + "]}";
+  const Row row = row_of(resource, bytes);
+  return api::render_table_head(resource.stored(), version, metadata, with_columns) +
+         api::render_table_row(resource.stored(), object, row.bytes, form.include, version, now) +
+         "]}";
 }
 
 std::string list_head(std::string_view kind, std::string_view api_version,
@@ -30,13 +46,19 @@ std::string list_head(std::string_view kind, std::string_view api_version,
 }
 
 // Head, records, tail; the records are not copied.
-http::Body gather(std::string head, const std::vector<store::RecordPtr>& records) {
+http::Body gather(const api::Resource& resource, std::string head,
+                  const std::vector<store::RecordPtr>& records) {
   http::Body body(std::move(head));
   bool first = true;
   for (const store::RecordPtr& record : records) {
     if (!first) body.append_shared(nullptr, ",");
     first = false;
-    body.append_shared(record, record->bytes);
+    const Row row = row_of(resource, record->bytes);
+    if (row.made) {
+      body.append_shared(row.made, row.bytes);
+    } else {
+      body.append_shared(record, row.bytes);
+    }
   }
   body.append_shared(nullptr, "]}");
   return body;
@@ -65,7 +87,8 @@ http::Body protobuf_list(const api::Resource& resource, const api::Value& metada
   items.reserve(records.size());
   size_t bytes = 0;
   for (const store::RecordPtr& record : records) {
-    items.push_back(api::protobuf_list_item(type, decode_stored(record->bytes)));
+    items.push_back(
+        api::protobuf_list_item(type, api::from_stored(resource, decode_stored(record->bytes))));
     bytes += items.back().size();
   }
   http::Body body(api::protobuf_list_head(
@@ -82,15 +105,16 @@ std::string json_list(const api::Resource& resource, const api::Value& metadata,
                       WallTime now) {
   const std::string& version = form.media.api_version;
   const bool table = form.media.form == Media::Form::table;
-  std::string text = table ? api::render_table_head(resource, version, metadata, true)
+  std::string text = table ? api::render_table_head(resource.stored(), version, metadata, true)
                            : list_head("PartialObjectMetadataList", version, metadata);
   const char* separator = "";
   for (const store::RecordPtr& record : records) {
     const api::Value object = decode_stored(record->bytes);
     text += separator;
-    text += table
-                ? api::render_table_row(resource, object, record->bytes, form.include, version, now)
-                : api::render_partial_metadata(object, version);
+    text += table ? api::render_table_row(resource.stored(), object,
+                                          row_of(resource, record->bytes).bytes, form.include,
+                                          version, now)
+                  : api::render_partial_metadata(object, version);
     separator = ",";
   }
   return text + "]}";
@@ -103,10 +127,15 @@ http::Body present_object(const api::Resource& resource, std::shared_ptr<const v
                           bool with_columns) {
   http::Body body;
   if (form.media.plain()) {
-    body.append_shared(std::move(owner), bytes);
+    const Row row = row_of(resource, bytes);
+    if (row.made) owner = row.made;
+    body.append_shared(std::move(owner), row.bytes);
     return body;
   }
   api::Value object = decode_stored(bytes);
+  if (form.media.form != Media::Form::table) {
+    object = api::from_stored(resource, std::move(object));
+  }
   std::string text;
   if (form.media.encoding == Media::Encoding::protobuf) {
     body.append(protobuf_object(resource, std::move(object), form.media));
@@ -151,7 +180,8 @@ http::Response present_list(const api::Resource& resource, const api::Value& met
   }
   response.body =
       media.form == Media::Form::object
-          ? gather(list_head(resource.list_kind, resource.api_version(), metadata), records)
+          ? gather(resource, list_head(resource.list_kind, resource.api_version(), metadata),
+                   records)
           : http::Body(json_list(resource, metadata, records, form, now));
   if (media.encoding == Media::Encoding::yaml || media.pretty) {
     response.body = present_value(200, decode_stored(response.body.flatten()), media).body;

@@ -3,6 +3,7 @@
 #include <future>
 
 #include "api/resources.h"
+#include "server/apiserver/scale.h"
 
 namespace orch::apiserver {
 
@@ -66,6 +67,13 @@ void Registry::attempt(std::shared_ptr<Job> job) {
 
 void Registry::settle(std::shared_ptr<Job> job, Result<store::Committed> outcome) {
   if (!outcome) return lose(std::move(job), outcome.status());
+  if (job->plan.first_step) {
+    job->request.budget_spent = true;
+    job->attempts = 0;
+    job->plan = {};
+    if (retries_.run([this, job] { attempt(job); })) return;
+    return job->done(service_unavailable("the server is shutting down or overloaded"));
+  }
   succeed(*job, *outcome);
 }
 

@@ -1,17 +1,19 @@
 #include "server/apiserver/selection.h"
 
-#include <algorithm>
-
 #include "server/apiserver/keys.h"
 
 namespace orch::apiserver {
 namespace {
 
-bool selectable(const api::Resource& resource, const std::string& path) {
-  if (path == "metadata.name") return true;
-  if (path == "metadata.namespace") return resource.namespaced;
-  const auto& fields = resource.selectable_fields;
-  return std::find(fields.begin(), fields.end(), path) != fields.end();
+// Where the field of that label lies; "" when it can't be selected by.
+std::string path_of(const api::Resource& resource, const std::string& label) {
+  if (label == "metadata.name" || (label == "metadata.namespace" && resource.namespaced)) {
+    return label;
+  }
+  for (const api::Selectable& field : resource.selectable_fields) {
+    if (field.label == label) return field.path;
+  }
+  return "";
 }
 
 }  // namespace
@@ -24,10 +26,10 @@ Result<Selection> Selection::make(const api::Resource& resource, std::string_vie
   selection.labels_ = ORCH_TRY(api::LabelSelector::parse(label_selector));
   selection.fields_ = ORCH_TRY(api::FieldSelector::parse(field_selector));
   std::string one(name), space(ns);
-  for (const auto& requirement : selection.fields_.requirements()) {
-    if (!selectable(resource, requirement.path)) {
-      return bad_request("field label not supported: " + requirement.path);
-    }
+  for (auto& requirement : selection.fields_.requirements()) {
+    std::string path = path_of(resource, requirement.path);
+    if (path.empty()) return bad_request("field label not supported: " + requirement.path);
+    requirement.path = std::move(path);
     // A name, or a namespace, asked for by selector narrows the folder; a second, contradicting
     // one is left to matches().
     if (requirement.equal && requirement.path == "metadata.name" && one.empty()) {

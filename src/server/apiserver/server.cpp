@@ -84,6 +84,12 @@ Result<Tokens> make_tokens(const Credentials& credentials, store::Store& store,
                 *options.clock, *options.random);
 }
 
+// The store is there always, under the name that clients know it by.
+std::vector<std::string> with_store(std::vector<std::string> components) {
+  components.emplace_back("etcd-0");
+  return components;
+}
+
 }  // namespace
 
 // Everything that stands in the server, in the order in which it is built; it is taken down the
@@ -116,7 +122,8 @@ struct ApiServer::Rooms {
         cache(*store),
         handler({api::Schema::builtin(), *options.clock, authenticator, authorizer, policy, reader,
                  watches, registry, tokens, streams, join, slow, ready, *store,
-                 network.advertised.text() + ":" + std::to_string(options.port), token_key}) {
+                 network.advertised.text() + ":" + std::to_string(options.port), token_key,
+                 with_store(options.components)}) {
     load_services(*store, &services);
     load_policy(*store, &policy);
   }

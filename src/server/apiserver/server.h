@@ -25,6 +25,8 @@ struct Options {
   uint16_t first_node_port = 30000, last_node_port = 32767;
   std::string join_token;  // Lets nodes join; "" = none may.
   int io_threads = 2;
+  // What of the control plane runs in this process besides: the names that ComponentStatus gives.
+  std::vector<std::string> components;
   Clock* clock = &system_clock();
   Random* random = &system_random();
 };

@@ -101,7 +101,8 @@ void WatchSession::append_bookmark(http::Body* frames, int64_t revision, bool in
   }
   const Media& media = form_.media;
   if (media.form == Media::Form::table) {
-    const std::string head = api::render_table_head(resource_, media.api_version, metadata, false);
+    const std::string head =
+        api::render_table_head(resource_.stored(), media.api_version, metadata, false);
     return append_frame(frames, "BOOKMARK", http::Body(head + "]}"));
   }
   const bool partial = media.form == Media::Form::partial;

@@ -21,7 +21,8 @@ enum class PatchKind { json, merge, strategic, apply };
 
 // One wish to change one object.
 struct WriteRequest {
-  const api::Resource* resource = nullptr;
+  const api::Resource* resource = nullptr;  // In the version that the store holds.
+  const api::Resource* view = nullptr;      // In that of `body`; null: the same.
   const api::Subresource* subresource = nullptr;
   Verb verb = Verb::create;
   std::string ns, name;
@@ -30,12 +31,14 @@ struct WriteRequest {
   DeleteOptions deletion;
   api::Value body;  // The object, the patch, or what a subresource takes.
   PatchKind patch = PatchKind::merge;
+  bool budget_spent = false;            // Of an eviction: its first step is done (eviction.h).
   std::vector<std::string> duplicates;  // As api::ParseOptions found them in `body`.
 
   std::string_view subresource_name() const {
     return subresource ? std::string_view(subresource->name) : std::string_view();
   }
-  ResourceName resource_name() const { return {resource->group, resource->plural, name}; }
+  const api::Resource& spoken() const { return view != nullptr ? *view : *resource; }
+  ResourceName resource_name() const { return {spoken().group, spoken().plural, name}; }
 };
 
 // What is answered: the object as it stands in the store, or (dry run) as it would, or a document
@@ -55,9 +58,10 @@ struct Plan {
   std::optional<store::Write> write;  // Nothing: `reply` is complete.
   WriteReply reply;
   Answer answer = Answer::object;
-  std::string name;      // Of the object; chosen here when it is generated.
-  bool removes = false;  // `write` is a deletion.
-  bool again = false;    // A lost race may be tried once more.
+  std::string name;         // Of the object; chosen here when it is generated.
+  bool removes = false;     // `write` is a deletion.
+  bool again = false;       // A lost race may be tried once more.
+  bool first_step = false;  // `write` spends an eviction's budget; the pod's own plan comes next.
   std::unique_ptr<ServiceAllocator::Reservation> reservation;  // Kept when the write succeeds.
 };
 

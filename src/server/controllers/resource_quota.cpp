@@ -48,7 +48,8 @@ std::vector<client::Watch> ResourceQuotaController::watches() {
                      }});
   for (const api::Resource* each : schema_.resources()) {
     const bool counts = each->namespaced && !each->storage_prefix.empty() && each != &quotas_ &&
-                        each->has_verb("create") && each->plural != "events";
+                        each->has_verb("create") && each->plural != "events" &&
+                        each->storage == nullptr;
     if (!counts) continue;
     watches.push_back({each, [this, each](const client::ChangedObject& changed) {
                          std::vector<ObjectKey> keys;
