@@ -4,6 +4,7 @@
 #include "api/resources.h"
 #include "server/controllers/cluster_role_aggregation.h"
 #include "server/controllers/deployment.h"
+#include "server/controllers/disruption.h"
 #include "server/controllers/endpoint_slice.h"
 #include "server/controllers/endpoints.h"
 #include "server/controllers/garbage_collector.h"
@@ -24,8 +25,8 @@ std::vector<const api::Resource*> deletable_resources(const api::Schema& schema,
                                                       bool namespaced_only) {
   std::vector<const api::Resource*> out;
   for (const api::Resource* resource : schema.resources())
-    if (!resource->storage_prefix.empty() && resource->has_verb("delete") &&
-        (resource->namespaced || !namespaced_only))
+    if (!resource->storage_prefix.empty() && resource->storage == nullptr &&
+        resource->has_verb("delete") && (resource->namespaced || !namespaced_only))
       out.push_back(resource);
   return out;
 }
@@ -51,6 +52,7 @@ std::vector<std::unique_ptr<client::Reconciler>> make_controllers(
       std::make_unique<NamespaceController>(api, cache, deletable_resources(schema, true)));
   all.push_back(std::make_unique<ServiceAccountController>(api, cache, options.ca_pem));
   all.push_back(std::make_unique<ClusterRoleAggregationController>(api, cache, schema));
+  all.push_back(std::make_unique<DisruptionController>(api, cache, schema, clock));
   all.push_back(std::make_unique<ResourceQuotaController>(api, cache, schema));
   all.push_back(std::make_unique<ClaimProtectionController>(api, cache, schema));
   all.push_back(std::make_unique<VolumeProtectionController>(api, cache, schema));
