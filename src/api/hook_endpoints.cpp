@@ -3,6 +3,7 @@
 #include <set>
 #include <string>
 
+#include "api/endpoint_address.h"
 #include "api/hook_list.h"
 #include "api/names.h"
 #include "base/net_address.h"
@@ -13,23 +14,7 @@ namespace {
 constexpr size_t kMaxEndpoints = 1000;
 constexpr size_t kMaxAddresses = 100;
 constexpr size_t kMaxPorts = 20000;
-
-// An address that only its own machine can reach is no endpoint.
-void validate_reachable(const Value& ip, const std::string& path, Causes& causes) {
-  const auto v4 = parse_ipv4(ip.as_string());
-  if (!v4) {
-    add_problems(&causes, path, ip, ip_problems(ip.as_string()));
-  } else if (!v4->is_set()) {
-    add_invalid(&causes, path, ip, "may not be unspecified (0.0.0.0)");
-  } else if (v4->is_loopback()) {
-    add_invalid(&causes, path, ip, "may not be in the loopback range (127.0.0.0/8, ::1/128)");
-  } else if (v4->value >> 16 == 0xa9fe) {
-    add_invalid(&causes, path, ip,
-                "may not be in the link-local range (169.254.0.0/16, fe80::/10)");
-  } else if (v4->value >> 28 == 0xe) {
-    add_invalid(&causes, path, ip, "may not be in the multicast range");
-  }
-}
+constexpr size_t kMaxHints = 8;
 
 void validate_port(const Value& port, const std::string& path, Causes& causes) {
   if (!port.is_null()) add_problems(&causes, path, port, port_number_problems(port.as_int()));
@@ -71,6 +56,7 @@ void validate_slice(const Value& slice, Causes& causes) {
   for (size_t i = 0; i < endpoints.size(); ++i) {
     const std::string here = at(at("endpoints", i), "addresses");
     const Value& addresses = endpoints[i]["addresses"];
+    if (addresses.empty()) add_required(&causes, here, "must contain at least 1 address");
     if (addresses.size() > kMaxAddresses) {
       add_too_many(&causes, here, addresses.size(), kMaxAddresses);
     }
@@ -78,9 +64,17 @@ void validate_slice(const Value& slice, Causes& causes) {
       if (family == "FQDN") {
         add_problems(&causes, at(here, j), addresses[j],
                      dns_subdomain_problems(addresses[j].as_string()));
+      } else if (parse_ipv4(addresses[j].as_string()).has_value() != (family == "IPv4") &&
+                 ip_problems(addresses[j].as_string()).empty()) {
+        add_invalid(&causes, at(here, j), addresses[j],
+                    family == "IPv4" ? "must be an IPv4 address" : "must be an IPv6 address");
       } else {
         validate_reachable(addresses[j], at(here, j), causes);
       }
+    }
+    const size_t zones = endpoints[i]["hints"]["forZones"].size();
+    if (zones > kMaxHints) {
+      add_too_many(&causes, at(at("endpoints", i), "hints.forZones"), zones, kMaxHints);
     }
   }
   const Value& ports = slice["ports"];
@@ -111,6 +105,22 @@ bool same_slice(const Value& slice, const Value& old) {
 }
 
 }  // namespace
+
+void validate_reachable(const Value& ip, const std::string& path, Causes& causes) {
+  const auto v4 = parse_ipv4(ip.as_string());
+  if (!v4) {
+    add_problems(&causes, path, ip, ip_problems(ip.as_string()));
+  } else if (!v4->is_set()) {
+    add_invalid(&causes, path, ip, "may not be unspecified (0.0.0.0)");
+  } else if (v4->is_loopback()) {
+    add_invalid(&causes, path, ip, "may not be in the loopback range (127.0.0.0/8, ::1/128)");
+  } else if (v4->value >> 16 == 0xa9fe) {
+    add_invalid(&causes, path, ip,
+                "may not be in the link-local range (169.254.0.0/16, fe80::/10)");
+  } else if (v4->value >> 28 == 0xe) {
+    add_invalid(&causes, path, ip, "may not be in the multicast range");
+  }
+}
 
 const Hook kEndpointsHook = {
     .validate = validate_endpoints,

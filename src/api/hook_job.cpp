@@ -70,6 +70,7 @@ void validate_job_spec(const Value& spec, const std::string& path, Causes& cause
     add_invalid(&causes, at(inner, "spec.restartPolicy"), restart,
                 "only \"Never\" is supported when podFailurePolicy is specified");
   }
+  validate_job_policies(spec, path, causes);
 }
 
 void validate_job(const Value& job, Causes& causes) {
@@ -96,11 +97,38 @@ void own_pods(Value& job) {
   spec["selector"]["matchLabels"].set(kJobLabels[0], uid);
 }
 
-void validate_job_update(const Value& job, const Value& old, std::string_view, Causes& causes) {
+// Until a job that was made suspended has started, the choice of nodes is open.
+void take_over_placement(Value& pod_template, const Value& old) {
+  const auto take_over = [](Value& object, const Value& from, const char* name) {
+    if (from.has(name)) {
+      object.set(name, from[name]);
+    } else {
+      object.remove(name);
+    }
+  };
+  for (const char* name : {"labels", "annotations"}) {
+    take_over(pod_template["metadata"], old["metadata"], name);
+  }
+  Value& spec = pod_template["spec"];
+  for (const char* name : {"nodeSelector", "tolerations", "schedulingGates"}) {
+    take_over(spec, old["spec"], name);
+  }
+  const Value& affinity = old.at("spec.affinity");
+  if (affinity.is_null() && std::as_const(spec)["affinity"].is_null()) return;
+  take_over(spec["affinity"], affinity, "nodeAffinity");
+  if (affinity.is_null() && std::as_const(spec)["affinity"].empty()) spec.remove("affinity");
+}
+
+void validate_job_update(const Value& job, const Value& old, std::string_view subresource,
+                         Causes& causes) {
+  if (subresource == "status") return validate_job_status(job, old, causes);
   const Type& type = *Schema::builtin().find_type("core/v1.PodTemplateSpec");
   const Value& now = job.at("spec.template");
+  const Value& was = old.at("spec.template");
+  Value masked = now;
   const bool waiting = old.at("spec.suspend").as_bool() && old.at("status.startTime").is_null();
-  if (!waiting && canonicalize(type, now) != canonicalize(type, old.at("spec.template"))) {
+  if (waiting) take_over_placement(masked, was);
+  if (canonicalize(type, std::move(masked)) != canonicalize(type, was)) {
     add_invalid(&causes, "spec.template", now, "field is immutable");
   }
   for (const char* path : {"spec.selector", "spec.completionMode", "spec.podFailurePolicy",

@@ -7,6 +7,7 @@
 #include "api/metadata.h"
 #include "api/names.h"
 #include "api/workload.h"
+#include "base/net_address.h"
 
 namespace orch::api {
 namespace {
@@ -82,10 +83,24 @@ void validate_ingress(const Value& ingress, Causes& causes) {
       validate_path(paths[k], at(at(here, "http.paths"), k), causes);
     }
   }
+  for (size_t i = 0; i < spec["tls"].size(); ++i) {
+    const Value& hosts = spec["tls"][i]["hosts"];
+    for (size_t k = 0; k < hosts.size(); ++k) {
+      validate_host(hosts[k], at(at(at("spec.tls", i), "hosts"), k), causes);
+    }
+  }
   const Value& name = spec["ingressClassName"];
   if (!name.is_null()) {
     add_problems(&causes, "spec.ingressClassName", name, dns_subdomain_problems(name.as_string()));
   }
+}
+
+// The annotation is how classes were named before there was a field.
+void validate_new_ingress(const Value& ingress, Causes& causes) {
+  const Value& annotation = ingress["metadata"]["annotations"]["kubernetes.io/ingress.class"];
+  if (annotation.is_null() || ingress["spec"]["ingressClassName"].is_null()) return;
+  add_invalid(&causes, "metadata.annotations[kubernetes.io/ingress.class]", annotation,
+              "can not be set when the class field is also set");
 }
 
 void default_ingress_class(Value& ingress_class) {
@@ -97,7 +112,15 @@ void default_ingress_class(Value& ingress_class) {
 void validate_ingress_class(const Value& ingress_class, Causes& causes) {
   constexpr size_t kMaxController = 250;
   const Value& controller = ingress_class.at("spec.controller");
-  if (controller.empty()) add_required(&causes, "spec.controller");
+  if (controller.empty()) {
+    add_required(&causes, "spec.controller");
+  } else if (const size_t slash = controller.as_string().find('/'); slash == std::string::npos) {
+    add_invalid(&causes, "spec.controller", controller,
+                "must be a domain-prefixed path (such as \"acme.io/foo\")");
+  } else {
+    add_problems(&causes, "spec.controller", controller,
+                 dns_subdomain_problems(controller.as_string().substr(0, slash)));
+  }
   if (controller.as_string().size() > kMaxController) {
     add_too_long(&causes, "spec.controller", kMaxController);
   }
@@ -157,13 +180,22 @@ void validate_peer(const Value& peer, const std::string& path, Causes& causes) {
   add_problems(&causes, at(here, "cidr"), block["cidr"], cidr_problems(block["cidr"].as_string()));
   const Value& except = block["except"];
   for (size_t i = 0; i < except.size(); ++i) {
-    add_problems(&causes, at(at(here, "except"), i), except[i],
-                 cidr_problems(except[i].as_string()));
+    const std::string place = at(at(here, "except"), i);
+    add_problems(&causes, place, except[i], cidr_problems(except[i].as_string()));
+    const auto outer = parse_cidr(block["cidr"].as_string());
+    const auto inner = parse_cidr(except[i].as_string());
+    if (outer && inner && (!outer->contains(*inner) || *outer == *inner)) {
+      add_invalid(&causes, place, except[i], "must be a strict subset of `cidr`");
+    }
   }
 }
 
 void validate_network_policy(const Value& policy, Causes& causes) {
   const Value& spec = policy["spec"];
+  if (spec["policyTypes"].size() > 2) {
+    add_invalid(&causes, "spec.policyTypes", spec["policyTypes"],
+                "may not specify more than two policyTypes");
+  }
   validate_label_selector(spec["podSelector"], "spec.podSelector", &causes);
   for (const auto& [direction, peers] : {std::pair("ingress", "from"), std::pair("egress", "to")}) {
     const Value& rules = spec[direction];
@@ -184,6 +216,7 @@ void validate_network_policy(const Value& policy, Causes& causes) {
 }  // namespace
 
 const Hook kIngressHook = {
+    .validate_create = validate_new_ingress,
     .validate = validate_ingress,
 };
 

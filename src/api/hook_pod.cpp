@@ -136,9 +136,21 @@ void mask_changeable(Value& spec, const Value& old) {
       std::as_const(spec)["terminationGracePeriodSeconds"].as_int() == 1) {
     take_over("terminationGracePeriodSeconds");
   }
-  // Before the gates are open nothing has been decided by these.
-  if (!old["schedulingGates"].empty()) {
-    for (const char* field : {"schedulingGates", "nodeSelector", "affinity"}) take_over(field);
+  // Gates are only ever opened. Before they are, the choice of nodes may become narrower.
+  const Array& gates = old["schedulingGates"].items();
+  const Array& closed = std::as_const(spec)["schedulingGates"].items();
+  if (std::all_of(closed.begin(), closed.end(), [&](const Value& gate) {
+        return std::find(gates.begin(), gates.end(), gate) != gates.end();
+      })) {
+    take_over("schedulingGates");
+  }
+  if (gates.empty()) return;
+  take_over("affinity");
+  const auto& wanted = old["nodeSelector"].members();
+  if (std::all_of(wanted.begin(), wanted.end(), [&](const Value::Member& label) {
+        return std::as_const(spec)["nodeSelector"][label.name] == label.value;
+      })) {
+    take_over("nodeSelector");
   }
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "api/endpoint_address.h"
 #include "api/hook_list.h"
 #include "api/metadata.h"
 #include "api/names.h"
@@ -158,8 +159,7 @@ void validate_addresses(const Value& spec, Causes& causes) {
   }
   const Value& external = spec["externalIPs"];
   for (size_t i = 0; i < external.size(); ++i) {
-    add_problems(&causes, at("spec.externalIPs", i), external[i],
-                 ip_problems(external[i].as_string()));
+    validate_reachable(external[i], at("spec.externalIPs", i), causes);
   }
   const Value& ranges = spec["loadBalancerSourceRanges"];
   for (size_t i = 0; i < ranges.size(); ++i) {
@@ -168,10 +168,66 @@ void validate_addresses(const Value& spec, Causes& causes) {
   }
 }
 
+// What only a load balancer has.
+void validate_load_balancer(const Value& spec, Causes& causes) {
+  const bool balanced = spec["type"].as_string() == "LoadBalancer";
+  for (const char* field :
+       {"loadBalancerSourceRanges", "loadBalancerClass", "allocateLoadBalancerNodePorts"}) {
+    if (balanced || spec[field].is_null() || spec[field].empty()) continue;
+    if (spec[field].is_bool() && !spec[field].as_bool()) continue;
+    add_forbidden(&causes, at("spec", field), "may only be used when `type` is 'LoadBalancer'");
+  }
+  const Value& balancer = spec["loadBalancerClass"];
+  if (balanced && !balancer.is_null()) {
+    add_problems(&causes, "spec.loadBalancerClass", balancer,
+                 qualified_name_problems(balancer.as_string()));
+  }
+  const Value& check = spec["healthCheckNodePort"];
+  if (check.as_int() != 0 && !(balanced && spec["externalTrafficPolicy"].as_string() == "Local")) {
+    add_invalid(&causes, "spec.healthCheckNodePort", check,
+                "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is "
+                "'Local'");
+  }
+}
+
+// Of each family one, and the first is the one that the older field names.
+void validate_cluster_ips(const Value& spec, Causes& causes) {
+  const Value& all = spec["clusterIPs"];
+  const Value& first = spec["clusterIP"];
+  if (all.size() > 2) {
+    add_invalid(&causes, "spec.clusterIPs", all, "may only hold up to 2 values");
+  }
+  if (!all.empty() && !first.empty() && all[0] != first) {
+    add_invalid(&causes, "spec.clusterIPs", all, "first value must match `clusterIP`");
+  }
+  const Value& spread = spec["trafficDistribution"];
+  if (!spread.is_null() && spread.as_string() != "PreferClose") {
+    add_not_supported(&causes, "spec.trafficDistribution", spread, {"PreferClose"});
+  }
+}
+
+void validate_ingress_points(const Value& points, Causes& causes) {
+  for (size_t i = 0; i < points.size(); ++i) {
+    const std::string here = at("status.loadBalancer.ingress", i);
+    const Value& ip = points[i]["ip"];
+    const Value& name = points[i]["hostname"];
+    if (!ip.empty()) add_problems(&causes, at(here, "ip"), ip, ip_problems(ip.as_string()));
+    if (!name.empty()) {
+      add_problems(&causes, at(here, "hostname"), name, dns_subdomain_problems(name.as_string()));
+    }
+    if (!points[i]["ipMode"].is_null() && ip.empty()) {
+      add_forbidden(&causes, at(here, "ipMode"), "may not be specified when `ip` is not set");
+    }
+  }
+}
+
 void validate(const Value& service, Causes& causes) {
   const Value& spec = service["spec"];
   validate_ports(spec, causes);
   validate_addresses(spec, causes);
+  validate_cluster_ips(spec, causes);
+  validate_load_balancer(spec, causes);
+  validate_ingress_points(service.at("status.loadBalancer.ingress"), causes);
   validate_labels(spec["selector"], "spec.selector", &causes);
   if (!spec["externalTrafficPolicy"].empty() && !is_external(spec)) {
     add_invalid(&causes, "spec.externalTrafficPolicy", spec["externalTrafficPolicy"],
@@ -192,6 +248,11 @@ void validate_update(const Value& service, const Value& old, std::string_view, C
   if (external_name || was["clusterIP"].empty()) return;
   if (now["clusterIP"].as_string() != was["clusterIP"].as_string()) {
     add_invalid(&causes, "spec.clusterIPs[0]", now["clusterIP"], "may not change once set");
+  }
+  const bool balanced = now["type"].as_string() == "LoadBalancer" && now["type"] == was["type"];
+  if (balanced && now["loadBalancerClass"] != was["loadBalancerClass"]) {
+    add_invalid(&causes, "spec.loadBalancerClass", now["loadBalancerClass"],
+                "may not change once set");
   }
 }
 

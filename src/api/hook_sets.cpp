@@ -127,6 +127,11 @@ void validate_template(const Value& object, Causes& causes) {
   validate_pod_template(object["template"], "template", &causes);
 }
 
+void validate_replication_controller_update(const Value& controller, const Value&,
+                                            std::string_view subresource, Causes& causes) {
+  if (subresource == "status") validate_replica_status(controller["status"], causes);
+}
+
 void validate_controller_revision(const Value& revision, Causes& causes) {
   if (revision["data"].is_null()) add_required(&causes, "data", "data is mandatory");
   validate_not_negative(revision["revision"], "revision", &causes);
@@ -154,6 +159,7 @@ const Hook kDaemonSetHook = {
 const Hook kReplicationControllerHook = {
     .defaults = default_replication_controller,
     .validate = validate_replication_controller,
+    .validate_update = validate_replication_controller_update,
 };
 
 const Hook kPodTemplateHook = {

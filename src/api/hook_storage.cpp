@@ -34,12 +34,7 @@ void validate_access_modes(const Value& modes, const std::string& path, Causes& 
 }
 
 // An amount of storage above zero.
-void validate_storage(const Value& amounts, const std::string& path, Causes& causes) {
-  const Value& storage = amounts["storage"];
-  if (storage.empty()) {
-    add_required(&causes, at_key(path, "storage"));
-    return;
-  }
+void validate_storage(const Value& storage, const std::string& path, Causes& causes) {
   const auto amount = Quantity::parse(storage.as_string());
   if (amount.ok() && amount->sign() <= 0) {
     add_invalid(&causes, at_key(path, "storage"), storage, "must be greater than zero");
@@ -62,7 +57,14 @@ std::vector<std::string> sources_of(const Value& spec) {
 void validate_persistent_volume(const Value& volume, Causes& causes) {
   const Value& spec = volume["spec"];
   validate_access_modes(spec["accessModes"], "spec.accessModes", causes);
-  validate_storage(spec["capacity"], "spec.capacity", causes);
+  const Value& capacity = spec["capacity"];
+  if (capacity.empty()) {
+    add_required(&causes, "spec.capacity");
+  } else if (capacity["storage"].is_null() || capacity.size() > 1) {
+    add_not_supported(&causes, "spec.capacity", capacity, {"storage"});
+  } else {
+    validate_storage(capacity["storage"], "spec.capacity", causes);
+  }
   const auto sources = sources_of(spec);
   if (sources.empty()) add_required(&causes, "spec", "must specify a volume type");
   for (size_t i = 1; i < sources.size(); ++i) {
@@ -105,7 +107,12 @@ void default_claim(Value& claim) {
 void validate_claim(const Value& claim, Causes& causes) {
   const Value& spec = claim["spec"];
   validate_access_modes(spec["accessModes"], "spec.accessModes", causes);
-  validate_storage(spec.at("resources.requests"), "spec.resources.requests", causes);
+  const Value& storage = spec.at("resources.requests.storage");
+  if (storage.empty()) {
+    add_required(&causes, "spec.resources[storage]");
+  } else {
+    validate_storage(storage, "spec.resources", causes);
+  }
   if (!spec["selector"].is_null()) {
     validate_label_selector(spec["selector"], "spec.selector", &causes);
   }

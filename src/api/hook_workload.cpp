@@ -75,7 +75,30 @@ void validate_unchanged(const Value& object, const Value& old, const std::string
   add_invalid(&causes, path, now, "field is immutable");
 }
 
+void validate_replica_status(const Value& status, Causes& causes) {
+  const int64_t all = status["replicas"].as_int();
+  for (const char* name : {"replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas",
+                           "observedGeneration"}) {
+    validate_not_negative(status[name], at("status", name), &causes);
+  }
+  for (const char* name : {"fullyLabeledReplicas", "readyReplicas", "availableReplicas"}) {
+    if (status[name].as_int() <= all) continue;
+    add_invalid(&causes, at("status", name), status[name],
+                "cannot be greater than status.replicas");
+  }
+  if (status["availableReplicas"].as_int() > status["readyReplicas"].as_int()) {
+    add_invalid(&causes, "status.availableReplicas", status["availableReplicas"],
+                "cannot be greater than readyReplicas");
+  }
+}
+
 namespace {
+
+void validate_replica_set_update(const Value& set, const Value& old, std::string_view subresource,
+                                 Causes& causes) {
+  if (subresource == "status") return validate_replica_status(set["status"], causes);
+  validate_workload_update(set, old, subresource, causes);
+}
 
 bool is_rolling(const Value& deployment) {
   return deployment.at("spec.strategy.type").as_string() == "RollingUpdate";
@@ -139,7 +162,7 @@ const Hook kDeploymentHook = {
 
 const Hook kReplicaSetHook = {
     .validate = validate_workload,
-    .validate_update = validate_workload_update,
+    .validate_update = validate_replica_set_update,
 };
 
 }  // namespace orch::api

@@ -93,7 +93,7 @@ TEST_CASE("kinds are validated: what is good passes, what is bad is named") {
        "spec.ingress[0].ports[0].endPort"},
       {"v1", "PersistentVolumeClaim", R"("spec":{)" + claim + R"({"storage":"1Gi"}}})", ""},
       {"v1", "PersistentVolumeClaim", R"("spec":{)" + claim + R"({"storage":"0"}}})",
-       "spec.resources.requests[storage]"},
+       "spec.resources[storage]"},
       {"v1", "PersistentVolume",
        R"("spec":{"accessModes":["ReadWriteOnce"],"capacity":{"storage":"1Gi"}})", "spec"},
       {"v1", "PersistentVolume",
