@@ -137,9 +137,13 @@ TEST_CASE("JSON to protobuf to JSON changes nothing, for every document of the s
   CHECK(kinds > 30);
 }
 
-TEST_CASE("every resource has a protobuf form, and knows the number of each of its fields") {
+TEST_CASE(
+    "every resource but definitions has a protobuf form, and knows the number of each of its "
+    "fields") {
   for (const Resource* resource : Schema::builtin().resources()) {
     INFO(resource->kind);
+    // A schema within a definition has members of several shapes; see its table.
+    if (resource->group == "apiextensions.k8s.io") continue;
     REQUIRE(has_protobuf(*resource->type));
     // kind and apiVersion stand in the envelope.
     CHECK(resource->type->wire_order.size() + 2 == resource->type->fields.size());
