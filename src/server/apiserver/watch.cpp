@@ -2,7 +2,7 @@
 
 #include "server/apiserver/reader.h"
 #include "server/apiserver/respond.h"
-#include "server/apiserver/selection.h"
+#include "server/apiserver/watch_frames.h"
 #include "server/apiserver/watch_session.h"
 
 namespace orch::apiserver {
@@ -26,22 +26,18 @@ WatchServer::~WatchServer() { stop(); }
 
 Result<void> WatchServer::serve(http::Exchange& exchange, const Target& target,
                                 const ReadOptions& options, const Presentation& form) {
-  const api::Resource& resource = *target.resource;
   Presentation frame = form;  // A frame is a line or a message, whatever else was asked for.
   const bool protobuf = form.media.encoding == Media::Encoding::protobuf;
   if (!protobuf) frame.media.encoding = Media::Encoding::json;
   frame.media.pretty = false;
-  auto session = std::make_shared<WatchSession>(
-      store_, clock_, resource,
-      ORCH_TRY(Selection::make(resource, target.ns, target.name, options.label_selector,
-                               options.field_selector)),
-      frame, options.bookmarks);
+  const auto frames = ORCH_TRY(frames_of(target, options, frame));
+  auto session = std::make_shared<WatchSession>(store_, frames, options.bookmarks);
 
   const int64_t wanted = options.revision.value_or(0);
   const bool initial = wants_initial(options);
   if (initial && wanted > store_.revision()) return revision_in_future(wanted, store_.revision());
   store::Range range;
-  if (initial) range = ORCH_TRY(store_.range({session->selection().prefix(), "", 0, 0}));
+  if (initial) range = ORCH_TRY(store_.range({frames->selection().prefix(), "", 0, 0}));
   const int64_t from = initial ? range.revision : (wanted ? wanted : store_.revision());
 
   size_t bytes = 0;
@@ -58,6 +54,25 @@ Result<void> WatchServer::serve(http::Exchange& exchange, const Target& target,
     end(id);
   }
   return {};
+}
+
+// Those of others who watch the same, if there are any.
+Result<std::shared_ptr<WatchFrames>> WatchServer::frames_of(const Target& target,
+                                                            const ReadOptions& options,
+                                                            const Presentation& form) {
+  const api::Resource& resource = *target.resource;
+  Selection selection = ORCH_TRY(Selection::make(resource, target.ns, target.name,
+                                                 options.label_selector, options.field_selector));
+  const Media& media = form.media;
+  FramesKey key{&resource,  selection.prefix(), options.label_selector, options.field_selector,
+                media.form, media.encoding,     media.api_version};
+  auto fresh = std::make_shared<WatchFrames>(clock_, resource, std::move(selection), form);
+  if (!WatchFrames::shareable(form)) return fresh;
+  const std::lock_guard lock(mutex_);
+  std::weak_ptr<WatchFrames>& place = frames_[std::move(key)];
+  if (auto shared = place.lock()) return shared;
+  place = fresh;
+  return fresh;
 }
 
 Result<uint64_t> WatchServer::admit(std::shared_ptr<WatchSession> session) {
@@ -78,6 +93,9 @@ void WatchServer::end(uint64_t id) {
     if (at == sessions_.end()) return;
     session = std::move(at->second);
     sessions_.erase(at);
+    if (frames_.size() > 2 * sessions_.size() + kKeptFrames) {
+      std::erase_if(frames_, [](const auto& entry) { return entry.second.expired(); });
+    }
   }
   timers_.cancel(timer_key(id, "bookmark"));
   timers_.cancel(timer_key(id, "end"));

@@ -1,31 +1,20 @@
-// watch_session: what one watcher sees. See watch.h.
+// watch_session: one watcher: its stream, and its place in the store's events. See watch.h.
 #pragma once
 
 #include <atomic>
 #include <memory>
-#include <span>
-#include <string_view>
+#include <vector>
 
-#include "base/clock.h"
 #include "http/http.h"
-#include "server/apiserver/present.h"
-#include "server/apiserver/selection.h"
+#include "server/apiserver/watch_frames.h"
 #include "store/store.h"
 
 namespace orch::apiserver {
 
 class WatchSession {
  public:
-  WatchSession(store::Store& store, Clock& clock, const api::Resource& resource,
-               Selection selection, Presentation form, bool bookmarks)
-      : store_(store),
-        clock_(clock),
-        resource_(resource),
-        selection_(std::move(selection)),
-        form_(std::move(form)),
-        bookmarks_(bookmarks) {}
-
-  const Selection& selection() const { return selection_; }
+  WatchSession(store::Store& store, std::shared_ptr<WatchFrames> frames, bool bookmarks)
+      : store_(store), frames_(std::move(frames)), bookmarks_(bookmarks) {}
 
   // Writes `initial` as ADDED, with `mark_end` the bookmark that closes them, and goes on with
   // every event after `revision`. One call, before anything else. False when the history doesn't
@@ -38,19 +27,9 @@ class WatchSession {
   void finish();
 
  private:
-  void on_events(std::span<const store::Event> events);
-  void append_event(http::Body* frames, const store::Event& event);
-  void append_object(http::Body* frames, std::string_view type, const store::RecordPtr& record);
-  void append_frame(http::Body* frames, std::string_view type, const http::Body& object) const;
-  void append_bookmark(http::Body* frames, int64_t revision, bool initial_end) const;
-
   store::Store& store_;
-  Clock& clock_;
-  const api::Resource& resource_;
-  const Selection selection_;
-  const Presentation form_;
+  const std::shared_ptr<WatchFrames> frames_;
   const bool bookmarks_;
-  bool with_columns_ = true;  // begin(), then the hub's thread only.
   std::shared_ptr<http::Stream> stream_;
   std::atomic<const store::Watch*> told_{nullptr};  // `watch_`, once it stands.
   std::unique_ptr<store::Watch> watch_;             // Last: its destructor waits for the sink.
