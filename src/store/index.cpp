@@ -17,7 +17,7 @@ bool matches_prefix(std::string_view key, std::string_view prefix) {
 
 const RecordPtr* Index::Walk::peek() const {
   if (place_.block >= index_->blocks_.size()) return nullptr;
-  return &index_->blocks_[place_.block][place_.slot];
+  return &index_->blocks_[place_.block][place_.slot].record;
 }
 
 void Index::Walk::next() { place_ = index_->normal({place_.block, place_.slot + 1}); }
@@ -31,11 +31,11 @@ Index::Place Index::normal(Place place) const {
 
 Index::Place Index::lower_bound(std::string_view key) const {
   // The first block whose last key is not below `key` holds the place.
-  const auto block = std::partition_point(blocks_.begin(), blocks_.end(),
-                                          [key](const Block& b) { return b.back()->key < key; });
+  const auto block = std::partition_point(
+      blocks_.begin(), blocks_.end(), [key](const Block& b) { return b.back().record->key < key; });
   if (block == blocks_.end()) return {blocks_.size(), 0};
   const auto slot = std::partition_point(block->begin(), block->end(),
-                                         [key](const RecordPtr& r) { return r->key < key; });
+                                         [key](const Entry& e) { return e.record->key < key; });
   return {static_cast<size_t>(block - blocks_.begin()), static_cast<size_t>(slot - block->begin())};
 }
 
@@ -73,13 +73,13 @@ void Index::put(RecordPtr record) {
     place = {blocks_.size() - 1, blocks_.back().size()};
   }
   Block& block = blocks_[place.block];
-  if (place.slot < block.size() && block[place.slot]->key == record->key) {
-    block[place.slot] = std::move(record);
+  if (place.slot < block.size() && block[place.slot].record->key == record->key) {
+    block[place.slot] = Entry(std::move(record));
     return;
   }
   const auto slot = block.begin() + static_cast<std::ptrdiff_t>(place.slot);
   const bool at_the_end = slot == block.end();
-  block.insert(slot, std::move(record));
+  block.emplace(slot, std::move(record));
   ++size_;
   if (block.size() <= kBlockRecords) return;
 
@@ -118,8 +118,7 @@ void Index::load(std::vector<RecordPtr> records) {
     const size_t end = std::min(at + kBlockRecords, records.size());
     Block& block = blocks_.emplace_back();
     block.reserve(end - at);
-    std::move(records.begin() + static_cast<std::ptrdiff_t>(at),
-              records.begin() + static_cast<std::ptrdiff_t>(end), std::back_inserter(block));
+    for (size_t i = at; i < end; ++i) block.emplace_back(std::move(records[i]));
   }
 }
 

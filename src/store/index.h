@@ -1,7 +1,8 @@
 // Index: the current state in memory, ordered by key. A sorted list of sorted blocks of shared
-// Records: 16 bytes an object (a tree node would take 64), neighbours side by side for range
+// Records: 24 bytes an object (a tree node would take 72), neighbours side by side for range
 // reads, and counting a range adds up block sizes instead of walking it. The keys are the Records'
-// own.
+// own; the marks of their tags lie beside them, so that a reader with a selector needs no look at
+// most of them.
 //
 // Not synchronised: machine.h holds a lock over it.
 #pragma once
@@ -29,6 +30,7 @@ class Index {
   class Walk {
    public:
     const RecordPtr* peek() const;  // Null at the end.
+    TagMarks marks() const { return index_->blocks_[place_.block][place_.slot].marks; }
     void next();
 
    private:
@@ -53,7 +55,12 @@ class Index {
 
  private:
   static constexpr size_t kBlockRecords = 128;
-  using Block = std::vector<RecordPtr>;
+  struct Entry {
+    explicit Entry(RecordPtr r) : record(std::move(r)), marks(record->tags.marks()) {}
+    RecordPtr record;
+    TagMarks marks;
+  };
+  using Block = std::vector<Entry>;
 
   Place lower_bound(std::string_view key) const;
   Place upper_bound(std::string_view key) const;

@@ -244,7 +244,9 @@ Range Machine::range_now(const Query& query) const {
                                                       : index_.after(query.start_after);
   size_t left = index_.count(query.prefix, query.start_after);
   if (query.keep) {
-    for (; left > 0 && !range.more; --left, walk.next()) take(query, *walk.peek(), &range);
+    for (; left > 0 && !range.more; --left, walk.next()) {
+      if (walk.marks().may_hold(query.marks)) take(query, *walk.peek(), &range);
+    }
     return range;
   }
   const size_t wanted = query.limit == 0 ? left : std::min(left, query.limit);

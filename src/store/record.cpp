@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cstring>
+#include <functional>
 
 #include "base/check.h"
 
@@ -132,6 +133,29 @@ std::vector<std::string_view> PackedTags::owners() const {
   std::vector<std::string_view> all(walk.number());
   for (std::string_view& owner : all) owner = walk.text();
   return all;
+}
+
+void TagMarks::add(char kind, std::string_view name, std::string_view value) {
+  constexpr size_t kSpread = 0x9e3779b97f4a7c15u;
+  const std::hash<std::string_view> hash;
+  const size_t sum = (hash(name) + static_cast<unsigned char>(kind)) * kSpread + hash(value);
+  bits_ |= uint64_t{1} << (sum % 64) | uint64_t{1} << (sum / 64 % 64);
+}
+
+TagMarks PackedTags::marks() const {
+  TagMarks marks;
+  Unpacker walk(packed_);
+  walk.text();
+  const auto each_pair = [&walk](auto add) {
+    for (size_t left = walk.number(); left > 0; --left) {
+      const std::string_view name = walk.text();
+      add(name, walk.text());
+    }
+  };
+  each_pair([&](std::string_view name, std::string_view value) { marks.add_label(name, value); });
+  each_pair([&](std::string_view name, std::string_view value) { marks.add_field(name, value); });
+  for (size_t left = walk.number(); left > 0; --left) marks.add_owner(walk.text());
+  return marks;
 }
 
 RecordPtr Record::make(const Parts& parts, const Tags& tags) { return build(parts, pack(tags)); }

@@ -24,6 +24,21 @@ struct Tags {
   bool operator==(const Tags&) const = default;
 };
 
+// What a set of tags may hold, as 64 bits: each tag sets two of them. A set that lacks a bit of
+// some tag doesn't have that tag; one that has both may have it. So a reader passes over nearly all
+// that it doesn't mean without a look at the Records (a Bloom filter).
+class TagMarks {
+ public:
+  void add_label(std::string_view name, std::string_view value) { add('l', name, value); }
+  void add_field(std::string_view name, std::string_view value) { add('f', name, value); }
+  void add_owner(std::string_view uid) { add('o', uid, ""); }
+  bool may_hold(TagMarks wanted) const { return (bits_ & wanted.bits_) == wanted.bits_; }
+
+ private:
+  void add(char kind, std::string_view name, std::string_view value);
+  uint64_t bits_ = 0;
+};
+
 // Tags as a Record holds them: length-prefixed strings in the Record's own buffer. Every view that
 // is handed out lives as long as the Record. Look-ups walk the few bytes; nothing is allocated.
 class PackedTags {
@@ -37,6 +52,7 @@ class PackedTags {
   Pairs labels() const;  // In the order in which they were given.
   Pairs fields() const;
   std::vector<std::string_view> owners() const;
+  TagMarks marks() const;
 
  private:
   friend struct Record;

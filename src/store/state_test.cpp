@@ -41,6 +41,29 @@ size_t count_in(const Model& model, const std::string& prefix, const std::string
   return count;
 }
 
+TEST_CASE("marks never hide a tag, and hide nearly all others") {
+  const auto name = [](int i) { return "name-" + std::to_string(i); };
+  int shown = 0;
+  for (int i = 0; i < 1000; ++i) {
+    const Tags tags{.uid = "u",
+                    .labels = {{"app", "web"}, {name(i), "on"}, {"group", name(i)}},
+                    .fields = {{"spec.nodeName", name(i)}},
+                    .owners = {name(i)}};
+    const RecordPtr record = Record::make({.key = "/k", .bytes = "value"}, tags);
+    const auto may_hold = [marks = record->tags.marks()](auto add) {
+      TagMarks wanted;
+      add(wanted);
+      return marks.may_hold(wanted);
+    };
+    CHECK(may_hold([](TagMarks&) {}));
+    CHECK(may_hold([&](TagMarks& m) { m.add_label(name(i), "on"); }));
+    CHECK(may_hold([&](TagMarks& m) { m.add_label("app", "web"), m.add_owner(name(i)); }));
+    CHECK(may_hold([&](TagMarks& m) { m.add_field("spec.nodeName", name(i)); }));
+    shown += may_hold([&](TagMarks& m) { m.add_label("group", name(i + 1)); });
+  }
+  CHECK(shown < 100);
+}
+
 TEST_CASE("the index is a sorted map") {
   std::minstd_rand random(Catch::getSeed());
   Index index;

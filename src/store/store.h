@@ -103,6 +103,8 @@ struct Query {
   // Only records that it says yes to; nothing: all. Called under the store's lock: it must be quick
   // and call nothing of the store.
   std::function<bool(const Record&)> keep = {};
+  // Tags without which `keep` says no: records that can't have them are not shown to it.
+  TagMarks marks = {};
 };
 
 struct Range {

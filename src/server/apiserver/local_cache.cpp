@@ -51,7 +51,10 @@ std::vector<api::Value> LocalCache::list(const api::Resource& resource,
     }
     return selection->matches(record);
   };
-  const auto range = store_.range({selection->prefix(), "", 0, 0, keep});
+  store::TagMarks marks = selection->marks();
+  if (!filter.owner_uid.empty()) marks.add_owner(filter.owner_uid);
+  if (!filter.field.empty() && !filter.value.empty()) marks.add_field(filter.field, filter.value);
+  const auto range = store_.range({selection->prefix(), "", 0, 0, keep, marks});
   ORCH_CHECK(range.ok());
   std::vector<api::Value> objects;
   for (const auto& record : range->records) objects.push_back(decode_stored(record->bytes));

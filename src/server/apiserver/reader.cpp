@@ -65,6 +65,7 @@ Result<Reader::Page> Reader::read_page(const Target& target, const ReadOptions& 
   store::Query query{selection.prefix(), from.start_after, options.limit, from.revision};
   if (!selection.everything()) {
     query.keep = [&](const store::Record& record) { return selection.matches(record); };
+    query.marks = selection.marks();
   }
   auto range = store_.range(query);
   if (!range) {

@@ -61,4 +61,21 @@ bool Selection::matches(const store::Record& record) const {
   return true;
 }
 
+store::TagMarks Selection::marks() const {
+  store::TagMarks marks;
+  for (const auto& requirement : labels_.requirements()) {
+    const bool one_value = requirement.op == api::LabelSelector::Operator::in;
+    if (one_value && requirement.values.size() == 1) {
+      marks.add_label(requirement.key, requirement.values.front());
+    }
+  }
+  for (const auto& requirement : fields_.requirements()) {
+    // Name and namespace are no tags, nor is a field that isn't set.
+    if (!requirement.equal || requirement.value.empty()) continue;
+    if (requirement.path == "metadata.name" || requirement.path == "metadata.namespace") continue;
+    marks.add_field(requirement.path, requirement.value);
+  }
+  return marks;
+}
+
 }  // namespace orch::apiserver

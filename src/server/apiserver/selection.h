@@ -23,6 +23,8 @@ class Selection {
   // True when everything below prefix() is selected.
   bool everything() const { return labels_.everything() && fields_.everything(); }
   bool matches(const store::Record& record) const;
+  // Tags that every match has.
+  store::TagMarks marks() const;
 
  private:
   const api::Resource* resource_ = nullptr;
