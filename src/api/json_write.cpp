@@ -6,6 +6,7 @@
 #include <rapidjson/prettywriter.h>
 #include <rapidjson/writer.h>
 
+#include <array>
 #include <charconv>
 #include <cmath>
 
@@ -51,6 +52,14 @@ void append_double(std::string* out, double d) {
   rapidjson::Writer<StringSink> writer(sink);
   writer.Double(d);
 }
+
+constexpr std::array<bool, 256> make_escaped() {
+  std::array<bool, 256> escaped{};
+  for (size_t c = 0; c < 0x20; ++c) escaped[c] = true;
+  escaped['"'] = escaped['\\'] = true;
+  return escaped;
+}
+constexpr std::array<bool, 256> kEscaped = make_escaped();
 
 void append_escaped(std::string* out, char c) {
   constexpr std::string_view kHex = "0123456789ABCDEF";
@@ -102,7 +111,7 @@ void append_json_string(std::string* out, std::string_view text) {
   size_t written = 0;
   for (size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
-    if (static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\') continue;
+    if (!kEscaped[static_cast<unsigned char>(c)]) continue;
     out->append(text, written, i - written);
     append_escaped(out, c);
     written = i + 1;
