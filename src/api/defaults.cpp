@@ -1,6 +1,10 @@
 #include "api/defaults.h"
 
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
 #include <utility>
+#include <vector>
 
 #include "api/canonical.h"
 #include "api/hooks.h"
@@ -43,8 +47,14 @@ void default_service_account(Value& spec) {
   spec.set("serviceAccount", name);
 }
 
+bool has_type_rules(const Type& type) {
+  return type.name == "core/v1.Container" || type.name == "core/v1.EphemeralContainer" ||
+         type.name == "core/v1.Volume" || type.name == "core/v1.PodSpec";
+}
+
 // Rules that hold wherever the type occurs.
 void apply_type_rules(const Type& type, Value& object) {
+  if (!has_type_rules(type)) return;
   if (type.name == "core/v1.Container" || type.name == "core/v1.EphemeralContainer") {
     default_pull_policy(object);
   } else if (type.name == "core/v1.Volume") {
@@ -53,6 +63,46 @@ void apply_type_rules(const Type& type, Value& object) {
     default_service_account(object);
   }
 }
+
+// Of each type the fields that have a default or hold something that has: few of many, and every
+// write asks. Types of other schemas than the built-in one are walked whole.
+class DefaultFields {
+ public:
+  using Fields = std::vector<const Field*>;
+
+  DefaultFields() {
+    const auto& types = Schema::builtin().types();
+    std::unordered_set<const Type*> with_defaults;
+    const auto matters = [&](const Field& field) {
+      const bool holds_others = field.shape == Shape::array || field.shape == Shape::map;
+      const Field& inner = holds_others ? *field.element : field;
+      return field.has_default ||
+             (inner.shape == Shape::object && with_defaults.contains(inner.type));
+    };
+    for (bool grown = true; grown;) {  // Types hold each other, so until nothing is found any more.
+      grown = false;
+      for (const Type* type : types) {
+        if (has_type_rules(*type) || std::any_of(type->fields.begin(), type->fields.end(), matters))
+          grown |= with_defaults.insert(type).second;
+      }
+    }
+    for (const Type* type : types) {
+      Fields& fields = by_type_[type];
+      for (const Field& field : type->fields) {
+        if (matters(field)) fields.push_back(&field);
+      }
+    }
+  }
+
+  // Null: look at all.
+  const Fields* of(const Type& type) const {
+    const auto found = by_type_.find(&type);
+    return found == by_type_.end() ? nullptr : &found->second;
+  }
+
+ private:
+  std::unordered_map<const Type*, Fields> by_type_;
+};
 
 void fill(const Type& type, Value& object);
 
@@ -68,21 +118,28 @@ void fill_value(const Field& field, Value& value) {
   }
 }
 
+void fill_field(const Field& field, Value& object) {
+  Value* value = object.find(field.name);
+  if (field.has_default && (value == nullptr || is_zero(field, *value))) {
+    object.set(field.name, field.default_value);
+    value = object.find(field.name);
+  }
+  if (value != nullptr && !value->is_null()) {
+    fill_value(field, *value);
+  } else if (field.shape == Shape::object && !field.pointer) {
+    // A struct held by value is always there, so its defaults are too.
+    Value made = Value::object();
+    fill(*field.type, made);
+    if (!made.empty()) object.set(field.name, std::move(made));
+  }
+}
+
 void fill(const Type& type, Value& object) {
-  for (const Field& field : type.fields) {
-    Value* value = object.find(field.name);
-    if (field.has_default && (value == nullptr || is_zero(field, *value))) {
-      object.set(field.name, field.default_value);
-      value = object.find(field.name);
-    }
-    if (value != nullptr && !value->is_null()) {
-      fill_value(field, *value);
-    } else if (field.shape == Shape::object && !field.pointer) {
-      // A struct held by value is always there, so its defaults are too.
-      Value made = Value::object();
-      fill(*field.type, made);
-      if (!made.empty()) object.set(field.name, std::move(made));
-    }
+  static const DefaultFields* const builtin = new DefaultFields;  // Lives as long as the process.
+  if (const DefaultFields::Fields* fields = builtin->of(type)) {
+    for (const Field* field : *fields) fill_field(*field, object);
+  } else {
+    for (const Field& field : type.fields) fill_field(field, object);
   }
   apply_type_rules(type, object);
 }

@@ -216,6 +216,7 @@ const Hook kPodHook = {
     .prepare_update = prepare_update,
     .validate_create = validate_create,
     .validate = validate,
+    .ignores_status = true,
     .validate_update = validate_update,
 };
 

@@ -29,6 +29,7 @@ struct Hook {
 
   void (*validate_create)(const Value& object, Causes& causes) = nullptr;  // Beside validate.
   void (*validate)(const Value& object, Causes& causes) = nullptr;
+  bool ignores_status = false;  // validate() does, so that a write to /status need not ask it.
   void (*validate_update)(const Value& object, const Value& old, std::string_view subresource,
                           Causes& causes) = nullptr;
 };
