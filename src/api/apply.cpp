@@ -292,6 +292,11 @@ ManagedEntries owners_of(const Resource& resource, const Value& live, const Valu
   return {std::move(entry)};
 }
 
+Result<ManagedEntries> parse_owners(std::string_view text) {
+  if (text.empty()) return ManagedEntries();
+  return parse_managed_fields(ORCH_TRY(parse_json(text)));
+}
+
 }  // namespace
 
 Result<Value> apply(const Resource& resource, const Value& live, const Value& config,
@@ -313,44 +318,48 @@ Result<Value> apply(const Resource& resource, const Value& live, const Value& co
   return decode(*resource.type, std::move(object));
 }
 
-Value track_update(const Resource& resource, const Value& live, Value object,
-                   const Writer& writer) {
-  const Value& old_list = live["metadata"][kManagedFields];
-  const Value given = take_managed_fields(&object);
-  if (writer.subresource.empty() && is_reset(given)) return object;
+std::string track_update(const Resource& resource, const Value& live, std::string_view owners,
+                         Value* object, const Writer& writer) {
+  const Value given = take_managed_fields(object);
+  if (writer.subresource.empty() && is_reset(given)) return {};
 
   // Clients may edit the list; those who send none, or one that can't be read, don't mean it.
   Result<ManagedEntries> edited = ManagedEntries();
-  if (writer.subresource.empty()) edited = parse_managed_fields(given);
+  const bool sent_back = !owners.empty() && to_json(given) == owners;
+  if (writer.subresource.empty() && !sent_back) edited = parse_managed_fields(given);
   const bool is_edited = edited.ok() && !edited->empty();
-  const Value& list = is_edited ? given : old_list;
-  if (!live.is_null() && list.empty()) return object;
+  if (!live.is_null() && owners.empty() && !is_edited) return {};
 
-  FieldSet ignored = out_of_reach(resource, writer.subresource);
-  insert_path(&ignored, {"metadata", "managedFields"});
-  object = canonicalize(*resource.type, std::move(object));
+  const FieldSet ignored = out_of_reach(resource, writer.subresource);
+  *object = canonicalize(*resource.type, std::move(*object));
   const Value nothing = live.is_null() ? nothing_yet(*resource.type) : Value();
   const Value& from = live.is_null() ? nothing : live;
-  Comparison diff = compare_reachable(*resource.type, from, object, ignored);
-  auto owners = is_edited ? std::move(edited) : parse_managed_fields(list);
-  if (!owners.ok()) return object;
+  Comparison diff = compare_reachable(*resource.type, from, *object, ignored);
+  if (diff.empty() && !is_edited) return std::string(owners);
+  ManagedEntry mine = entry_of(resource, writer, false);
+  mine.time = writer.time;
+  if (!is_edited && diff.removed.empty() && !owners.empty()) {
+    FieldSet changed = diff.changed();
+    changed.remove(identity());
+    if (changed.empty()) return std::string(owners);
+    if (auto text = retimed(owners, mine, changed)) return *std::move(text);
+  }
+  auto entries = is_edited ? std::move(edited) : parse_owners(owners);
+  if (!entries.ok()) return {};
   if (!diff.empty()) {
-    release(&*owners, nullptr, diff);
-    ManagedEntry mine = entry_of(resource, writer, false);
+    release(&*entries, nullptr, diff);
     mine.fields = diff.modified.empty() ? std::move(diff.added) : diff.changed();
     mine.fields.remove(identity());
-    mine.time = writer.time;
-    if (ManagedEntry* before = find_manager(&*owners, mine); before == nullptr) {
-      owners->push_back(std::move(mine));
+    if (ManagedEntry* before = find_manager(&*entries, mine); before == nullptr) {
+      entries->push_back(std::move(mine));
     } else if (!mine.fields.empty()) {
       mine.fields = mine.fields.united(before->fields);
       *before = std::move(mine);
     }
-    drop_empty(&*owners);
-    cap_updates(&*owners);
+    drop_empty(&*entries);
+    cap_updates(&*entries);
   }
-  set_managed_fields(&object, to_managed_fields(*std::move(owners)));
-  return object;
+  return managed_fields_text(*std::move(entries));
 }
 
 }  // namespace orch::api

@@ -39,10 +39,14 @@ struct Writer {
 Result<Value> apply(const Resource& resource, const Value& live, const Value& config,
                     const Writer& writer);
 
-// `object`, about to replace `live` (null: to be created), with its metadata.managedFields.
-// Nothing changed: they are as they were, times and all. Objects without owners, made before
-// they were tracked or stripped of them ([{}]), stay without until somebody applies.
+// The managedFields, as JSON ("" for none), that `object` gets which is about to replace `live`
+// (null: to be created). `live` is without its own, whose text is `owners`; those that a client
+// sent are taken out of `object`, which comes into canonical form. Nothing changed: they are as
+// they were, times and all. Objects without owners, made before they were tracked or stripped of
+// them
+// ([{}]), stay without until somebody applies.
 // REQUIRES: decoded, defaulted and prepared (api/strategy.h).
-Value track_update(const Resource& resource, const Value& live, Value object, const Writer& writer);
+std::string track_update(const Resource& resource, const Value& live, std::string_view owners,
+                         Value* object, const Writer& writer);
 
 }  // namespace orch::api

@@ -59,7 +59,15 @@ Value applied(const Resource& resource, const Value& live, const Value& config,
 }
 
 Value updated(const Resource& resource, const Value& live, Value object, const Writer& writer) {
-  return stored(resource, track_update(resource, live, std::move(object), writer));
+  Value before = live;
+  std::string owners;
+  if (const Value& list = live["metadata"]["managedFields"]; !list.empty()) {
+    owners = to_json(list);
+    before["metadata"].remove("managedFields");
+  }
+  const std::string text = track_update(resource, before, owners, &object, writer);
+  if (!text.empty()) object["metadata"].set("managedFields", json(text));
+  return stored(resource, std::move(object));
 }
 
 // The FieldsV1 of one manager, "" when it has none.
@@ -457,6 +465,50 @@ std::set<std::string> flat_fields(const Value& service, const std::string& name,
     }
   }
   return out;
+}
+
+TEST_CASE("managedFields read the same as a text and as a value") {
+  ManagedEntries entries(2);
+  entries[0].manager = "b\"\\";
+  entries[0].api_version = "v1";
+  entries[0].time = "2026-01-01T00:00:00Z";
+  entries[0].fields =
+      named_fields(*resource::config_maps().type, json(R"({"data":{"x\n":"1"},"metadata":
+      {"finalizers":["a\"b"],"ownerReferences":[{"uid":"u","name":"n"}]}})"));
+  entries[1].manager = "a";
+  entries[1].applied = true;
+  entries[1].subresource = "status";
+  entries[1].fields = named_fields(*resource::config_maps().type, json(R"({"immutable":true})"));
+  CHECK(managed_fields_text(entries) == to_json(to_managed_fields(entries)));
+  CHECK(managed_fields_text({}).empty());
+}
+
+TEST_CASE("who writes again what is his alone changes a time and nothing else") {
+  const auto at = [](int hour) { return "2026-01-01T0" + std::to_string(hour) + ":00:00Z"; };
+  Value live =
+      updated(resource::config_maps(), {}, config_map(R"({"a":"1","b":"1"})"), by("first", at(1)));
+  live = updated(resource::config_maps(), live, config_map(R"({"a":"1","b":"2"})"),
+                 by("second", at(2)));
+  const std::string text = to_json(live["metadata"]["managedFields"]);
+  const auto again = [&](const char* manager, const char* data, int hour) {
+    ManagedEntry mine;
+    mine.manager = manager;
+    mine.api_version = "v1";
+    mine.time = at(hour);
+    return retimed(text, mine, named_fields(*resource::config_maps().type, json(data)));
+  };
+  // The later comes last.
+  const auto first = again("first", R"({"data":{"a":"2"}})", 3);
+  REQUIRE(first);
+  const Value list = json(*first);
+  CHECK(list[1]["manager"].as_string() == "first");
+  CHECK(list[1]["time"].as_string() == at(3));
+  CHECK(list[0] == live["metadata"]["managedFields"][1]);
+  CHECK(list[1]["fieldsV1"] == live["metadata"]["managedFields"][0]["fieldsV1"]);
+  CHECK(again("second", R"({"data":{"b":"3"}})", 3));
+  CHECK_FALSE(again("second", R"({"data":{"a":"3"}})", 3));  // Another's.
+  CHECK_FALSE(again("second", R"({"data":{"c":"3"}})", 3));  // Nobody's.
+  CHECK_FALSE(again("third", R"({"data":{"b":"3"}})", 3));
 }
 
 }  // namespace

@@ -112,13 +112,16 @@ std::string to_text(const Path& path) {
   return text;
 }
 
-FieldSet::Node& FieldSet::at(const PathStep& step) {
+void FieldSet::reserve(size_t nodes) { nodes_.reserve(nodes); }
+
+FieldSet::Node& FieldSet::at(PathStep step) {
   const auto before = [](const Node& node, const PathStep& s) { return node.step < s; };
   auto here = nodes_.end();  // Where a sorted source adds its next step.
   if (!nodes_.empty() && !before(nodes_.back(), step)) {
     here = std::lower_bound(nodes_.begin(), nodes_.end(), step, before);
   }
-  if (here == nodes_.end() || !(here->step == step)) here = nodes_.insert(here, {step, false, {}});
+  if (here == nodes_.end()) return nodes_.emplace_back(std::move(step), false, FieldSet());
+  if (!(here->step == step)) here = nodes_.insert(here, {std::move(step), false, {}});
   return *here;
 }
 
@@ -252,6 +255,32 @@ Value FieldSet::to_fields() const {
     members.push_back({node.step.to_fields(), std::move(below)});
   }
   return Value(std::move(members));
+}
+
+void FieldSet::append_fields(std::string* out) const {
+  char separator = '{';
+  for (const Node& node : nodes_) {
+    *out += std::exchange(separator, ',');
+    if (node.step.kind == PathStep::Kind::field) {
+      // Its name alone may need escapes, but the two need one pair of quotes.
+      const size_t quote = out->size();
+      append_json_string(out, node.step.name);
+      out->insert(quote + 1, "f:");
+    } else {
+      append_json_string(out, node.step.to_fields());
+    }
+    *out += ':';
+    const bool named = node.member && !node.below.empty();
+    if (!named) {
+      node.below.append_fields(out);
+      continue;
+    }
+    *out += "{\".\":{}";
+    const size_t open = out->size();
+    node.below.append_fields(out);
+    (*out)[open] = ',';  // In place of its bracket.
+  }
+  *out += nodes_.empty() ? "{}" : "}";
 }
 
 Result<FieldSet> FieldSet::parse_fields(const Value& fields) {

@@ -43,8 +43,9 @@ class FieldSet {
   bool empty() const { return nodes_.empty(); }
   void insert(const Path& path);
   bool has(const Path& path) const;
+  void reserve(size_t nodes);
   // The node of a step, made if missing. A node made must become a member or get members below.
-  Node& at(const PathStep& step);
+  Node& at(PathStep step);
   const Node* find(const PathStep& step) const;
   const std::vector<Node>& nodes() const { return nodes_; }  // Sorted by step.
   // Every member, those of a level before what is below it.
@@ -61,6 +62,7 @@ class FieldSet {
 
   // FieldsV1. parse: 400 when it isn't; at most kMaxDepth deep (the JSON was parsed with limits).
   Value to_fields() const;
+  void append_fields(std::string* out) const;  // Its text.
   static Result<FieldSet> parse_fields(const Value& fields);
 
   bool operator==(const FieldSet& other) const;

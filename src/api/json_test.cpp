@@ -2,6 +2,8 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "api/json_cut.h"
+
 namespace orch::api {
 namespace {
 
@@ -140,6 +142,30 @@ TEST_CASE("what is written as YAML reads back the same") {
   const auto again = parse_yaml(to_yaml(*value));
   REQUIRE(again);
   CHECK(*again == *value);
+}
+
+TEST_CASE("parts of a text are found without making values of it") {
+  const std::string text =
+      R"({"a\"}":"x\\","b":{"c":[1,{"d":"]}\""},[]],"d":true},"d":-1.5e3,"e":{}})";
+  REQUIRE(parse_json(text).ok());
+  CHECK(first_value(text) == text);
+  CHECK(first_value(text.substr(0, text.size() - 1)).empty());
+  CHECK(member_text(text, R"(a\")"
+                          "}") == R"("x\\")");
+  CHECK(member_text(text, "d") == "-1.5e3");
+  CHECK(member_text(text, "e") == "{}");
+  CHECK(member_text(text, "c").empty());
+  CHECK(member_text(member_text(text, "b"), "d") == "true");
+  std::vector<std::string_view> items;
+  for_each_item(member_text(member_text(text, "b"), "c"), [&](std::string_view item) {
+    items.push_back(item);
+    return true;
+  });
+  CHECK(items == std::vector<std::string_view>{"1", R"({"d":"]}\""})", "[]"});
+  for (const char* bad : {"", "{", "[", "\"", "{\"a", "{\"a\"", "{\"a\":", "[1,"}) {
+    CHECK(member_text(bad, "a").empty());
+    for_each_item(bad, [](std::string_view) { return true; });
+  }
 }
 
 }  // namespace

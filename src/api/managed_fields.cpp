@@ -1,9 +1,14 @@
 #include "api/managed_fields.h"
 
 #include <algorithm>
+#include <array>
+#include <functional>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <tuple>
 
+#include "api/json_cut.h"
 #include "base/clock.h"
 
 namespace orch::api {
@@ -51,6 +56,71 @@ Value to_value(const ManagedEntry& entry) {
   return value;
 }
 
+void append_member(std::string* out, std::string_view name, std::string_view text) {
+  if (text.empty()) return;
+  *out += out->back() == '{' ? "\"" : ",\"";
+  out->append(name).append("\":");
+  append_json_string(out, text);
+}
+
+void append_text(std::string* out, const ManagedEntry& entry) {
+  *out += '{';
+  append_member(out, "manager", entry.manager);
+  append_member(out, "operation", entry.applied ? kApply : kUpdate);
+  append_member(out, "apiVersion", entry.api_version);
+  append_member(out, "time", entry.time);
+  append_member(out, "fieldsType", kFieldsV1);
+  *out += ",\"fieldsV1\":";
+  entry.fields.append_fields(out);
+  append_member(out, "subresource", entry.subresource);
+  *out += '}';
+}
+
+void sort_entries(ManagedEntries* entries) {
+  const auto key = [](const ManagedEntry& e) {
+    return std::make_tuple(!e.applied, seconds_of(e.time), std::string_view(e.manager),
+                           std::string_view(e.api_version), std::string_view(e.subresource));
+  };
+  std::stable_sort(entries->begin(), entries->end(),
+                   [&](const ManagedEntry& a, const ManagedEntry& b) { return key(a) < key(b); });
+}
+
+// The sets of texts that were met lately: those of a controller's pods are all the same.
+class KnownSets {
+ public:
+  // Null when it is no set.
+  std::shared_ptr<const FieldSet> get(std::string_view text) {
+    const size_t hash = std::hash<std::string_view>()(text);
+    Slot& slot = slots_[hash % slots_.size()];
+    {
+      const std::lock_guard lock(mutex_);
+      if (slot.set && slot.text == text) return slot.set;
+    }
+    const auto value = parse_json(text);
+    if (!value.ok()) return nullptr;
+    auto parsed = FieldSet::parse_fields(*value);
+    if (!parsed.ok()) return nullptr;
+    auto set = std::make_shared<const FieldSet>(*std::move(parsed));
+    if (text.size() > kMaxBytes) return set;
+    const std::lock_guard lock(mutex_);
+    slot = {std::string(text), set};
+    return set;
+  }
+
+ private:
+  static constexpr size_t kSlots = 64, kMaxBytes = 8u << 10;
+  struct Slot {
+    std::string text;
+    std::shared_ptr<const FieldSet> set;
+  };
+  std::mutex mutex_;
+  std::array<Slot, kSlots> slots_;
+};
+
+std::string_view unquoted(std::string_view text) {
+  return text.size() < 2 ? std::string_view() : text.substr(1, text.size() - 2);
+}
+
 }  // namespace
 
 bool ManagedEntry::same_manager(const ManagedEntry& other) const {
@@ -81,16 +151,76 @@ Result<ManagedEntries> parse_managed_fields(const Value& list) {
 }
 
 Value to_managed_fields(ManagedEntries entries) {
-  const auto key = [](const ManagedEntry& e) {
-    return std::make_tuple(!e.applied, seconds_of(e.time), std::string_view(e.manager),
-                           std::string_view(e.api_version), std::string_view(e.subresource));
-  };
-  std::stable_sort(entries.begin(), entries.end(),
-                   [&](const ManagedEntry& a, const ManagedEntry& b) { return key(a) < key(b); });
+  sort_entries(&entries);
   Array list;
   list.reserve(entries.size());
   for (const ManagedEntry& entry : entries) list.push_back(to_value(entry));
   return Value(std::move(list));
+}
+
+std::string managed_fields_text(ManagedEntries entries) {
+  if (entries.empty()) return {};
+  sort_entries(&entries);
+  std::string text = "[";
+  for (const ManagedEntry& entry : entries) {
+    if (text.size() > 1) text += ',';
+    append_text(&text, entry);
+  }
+  return text + "]";
+}
+
+std::optional<std::string> retimed(std::string_view text, const ManagedEntry& mine,
+                                   const FieldSet& changed) {
+  static KnownSets* const known = new KnownSets;  // Lives as long as the process.
+  struct Part {
+    bool update;
+    int64_t seconds;
+    std::string_view manager, version, subresource;
+    std::string text;
+    bool operator<(const Part& other) const {
+      return std::tie(update, seconds, manager, version, subresource) <
+             std::tie(other.update, other.seconds, other.manager, other.version, other.subresource);
+    }
+  };
+  std::vector<Part> parts;
+  bool simple = true, found = false;
+  for_each_item(text, [&](std::string_view entry) {
+    std::string_view operation, time, fields;
+    Part part{};
+    for_each_member(entry, [&](std::string_view name, std::string_view value) {
+      if (name == "manager") part.manager = unquoted(value);
+      if (name == "operation") operation = unquoted(value);
+      if (name == "apiVersion") part.version = unquoted(value);
+      if (name == "time") time = unquoted(value);
+      if (name == "fieldsV1") fields = value;
+      if (name == "subresource") part.subresource = unquoted(value);
+      return true;
+    });
+    part.update = operation == kUpdate;
+    const auto set = known->get(fields);
+    // Escaped texts neither compare nor sort as what they stand for.
+    if (!set || part.manager.find('\\') != part.manager.npos) simple = false;
+    if (!simple) return false;
+    part.text = entry;
+    const bool is_mine = part.update && part.manager == mine.manager &&
+                         part.version == mine.api_version && part.subresource == mine.subresource;
+    if (is_mine) {
+      found = true;
+      simple = !time.empty() && changed.without(*set).empty();
+      if (!simple) return false;
+      part.text.replace(static_cast<size_t>(time.data() - entry.data()), time.size(), mine.time);
+    } else {
+      simple = changed.shared_with(*set).empty();
+    }
+    part.seconds = seconds_of(std::string(is_mine ? std::string_view(mine.time) : time));
+    parts.push_back(std::move(part));
+    return simple;
+  });
+  if (!simple || !found) return std::nullopt;
+  std::stable_sort(parts.begin(), parts.end());
+  std::string out;
+  for (const Part& part : parts) out += (out.empty() ? "[" : ",") + part.text;
+  return out + "]";
 }
 
 ManagedEntry* find_manager(ManagedEntries* entries, const ManagedEntry& like) {

@@ -3,6 +3,7 @@
 // Follows: Kubernetes "Server-Side Apply", metav1.ManagedFieldsEntry.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,13 @@ using ManagedEntries = std::vector<ManagedEntry>;
 Result<ManagedEntries> parse_managed_fields(const Value& list);
 // In Kubernetes' order: appliers first, then by time, name, version, subresource.
 Value to_managed_fields(ManagedEntries entries);
+// The same as the JSON that an object is stored with; "" for no entries.
+std::string managed_fields_text(ManagedEntries entries);
+// What becomes of such a text when `mine` changes fields that it owns already and nobody else does:
+// another time, which may be another order. As nearly every write is one of many alike, it need
+// not be taken apart for that. Nothing: it isn't so simple.
+std::optional<std::string> retimed(std::string_view text, const ManagedEntry& mine,
+                                   const FieldSet& changed);
 
 // The entry of the same manager, or nullptr.
 ManagedEntry* find_manager(ManagedEntries* entries, const ManagedEntry& like);

@@ -99,6 +99,41 @@ void name_parts(const Field& field, const Value& value, FieldSet* set) {
   }
 }
 
+// What is new altogether: every part of it is a member, and each is named in the order of sets.
+FieldSet all_parts(const Field& field, const Value& value) {
+  FieldSet set;
+  const Parts parts = parts_of(field);
+  if (parts == Parts::none) return set;
+  set.reserve(value.size());
+  if (is_list(parts)) {
+    std::vector<std::pair<PathStep, const Value*>> items;
+    for (const Value& item : value.items()) items.emplace_back(step_of(field, item), &item);
+    std::stable_sort(items.begin(), items.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    for (auto& [step, item] : items) {
+      const size_t before = set.nodes().size();
+      FieldSet::Node& node = set.at(std::move(step));
+      const bool repeated = set.nodes().size() == before;  // Items of one key are owned as a bunch.
+      node.member = true;
+      node.below = repeated ? FieldSet() : all_parts(*field.element, *item);
+    }
+    return set;
+  }
+  std::vector<const Value::Member*> members;
+  members.reserve(value.size());
+  for (const Value::Member& member : value.members()) members.push_back(&member);
+  std::sort(members.begin(), members.end(),
+            [](const Value::Member* a, const Value::Member* b) { return a->name < b->name; });
+  for (const Value::Member* member : members) {
+    const Field* inner = inside(field, member->name);
+    if (inner == nullptr) continue;
+    FieldSet::Node& node = set.at(PathStep::field(member->name));
+    node.member = true;
+    node.below = all_parts(*inner, member->value);
+  }
+  return set;
+}
+
 // How two values of one place differ: at the place itself, and at what lies below it.
 struct Difference {
   bool added = false, removed = false, modified = false;
@@ -108,10 +143,10 @@ struct Difference {
 Difference difference(const Field& field, const Value* from, const Value* to);
 
 // Sets are built from the leaves up, so that only what differs is ever named.
-void note_difference(PathStep step, Difference found, Comparison* into) {
+void note_difference(const PathStep& step, Difference found, Comparison* into) {
   const auto note = [&](bool member, FieldSet* below, FieldSet* set) {
     if (!member && below->empty()) return;
-    FieldSet::Node& node = set->at(step);
+    FieldSet::Node& node = set->at(PathStep(step));
     node.member = member;
     node.below = std::move(*below);
   };
@@ -143,6 +178,7 @@ Comparison compare_members(const Field& field, const Value* from, const Value* t
 
 // Items that stand more than once are compared as a bunch.
 Comparison compare_items(const Field& field, const Value* from, const Value* to) {
+  if (from != nullptr && to != nullptr && *from == *to) return {};  // As nearly always.
   using Bunch = std::pair<std::vector<const Value*>, std::vector<const Value*>>;
   std::map<PathStep, Bunch> bunches;
   if (from != nullptr) {
@@ -174,6 +210,11 @@ Difference difference(const Field& field, const Value* from, const Value* to) {
   const Parts parts = parts_of(field);
   const bool both_empty = (!from || from->empty()) && (!to || to->empty());
   Difference found;
+  if (from == nullptr && to != nullptr) {
+    found.added = true;
+    found.below.added = all_parts(field, *to);
+    return found;
+  }
   found.added = from == nullptr;
   found.removed = to == nullptr && from != nullptr;
   if (parts == Parts::none || both_empty) {

@@ -215,7 +215,8 @@ Result<void> Admission::add_service_account(const WriteRequest& request, api::Va
                                                  "/" + account + ": serviceaccount \"" + account +
                                                  "\" not found");
   }
-  const api::Value stored = decode_stored(record->bytes);
+  const auto shared = decode_shared(record);
+  const api::Value& stored = *shared;
   bool mount = stored["automountServiceAccountToken"].as_bool(true);
   if (const api::Value& own = now["automountServiceAccountToken"]; own.is_bool()) {
     mount = own.as_bool();

@@ -1,7 +1,7 @@
 #include "server/apiserver/class_admission.h"
 
 #include <algorithm>
-#include <optional>
+#include <memory>
 #include <utility>
 
 #include "api/quantity.h"
@@ -33,18 +33,18 @@ const api::Resource& resource_of(const ClassKind& kind) {
   return *resource;
 }
 
-std::optional<Value> find_class(const store::Store& store, const ClassKind& kind,
-                                const std::string& name) {
+using ClassPtr = std::shared_ptr<const Value>;  // Null when there is none.
+
+ClassPtr find_class(const store::Store& store, const ClassKind& kind, const std::string& name) {
   const auto record = store.get(store_key(resource_of(kind), "", name));
-  if (!record) return std::nullopt;
-  return decode_stored(record->bytes);
+  return record ? decode_shared(record) : nullptr;
 }
 
-std::vector<Value> all_classes(const store::Store& store, const ClassKind& kind) {
+std::vector<ClassPtr> all_classes(const store::Store& store, const ClassKind& kind) {
   const auto range = store.range({store_prefix(resource_of(kind), ""), "", 0, 0});
   ORCH_CHECK(range.ok());
-  std::vector<Value> all;
-  for (const auto& record : range->records) all.push_back(decode_stored(record->bytes));
+  std::vector<ClassPtr> all;
+  for (const auto& record : range->records) all.push_back(decode_shared(record));
   return all;
 }
 
@@ -52,8 +52,8 @@ std::vector<Value> all_classes(const store::Store& store, const ClassKind& kind)
 std::string default_class(const store::Store& store, const ClassKind& kind,
                           std::string_view annotation) {
   std::string best, made;
-  for (const Value& each : all_classes(store, kind)) {
-    const Value& metadata = each["metadata"];
+  for (const ClassPtr& each : all_classes(store, kind)) {
+    const Value& metadata = (*each)["metadata"];
     if (metadata["annotations"][annotation].as_string() != "true") continue;
     const std::string& when = metadata["creationTimestamp"].as_string();
     if (!best.empty() && when <= made) continue;
@@ -63,14 +63,12 @@ std::string default_class(const store::Store& store, const ClassKind& kind,
   return best;
 }
 
-// The class that pods get that name none; null when there is none. Of several the least counts.
-Value default_priority_class(const store::Store& store) {
-  Value best;
-  for (Value& each : all_classes(store, kPriorityClass)) {
-    if (!std::as_const(each)["globalDefault"].as_bool()) continue;
-    if (best.is_null() || each.at("value").as_int() < best.at("value").as_int()) {
-      best = std::move(each);
-    }
+// The class that pods get that name none. Of several the least counts.
+ClassPtr default_priority_class(const store::Store& store) {
+  ClassPtr best;
+  for (const ClassPtr& each : all_classes(store, kPriorityClass)) {
+    if (!(*each)["globalDefault"].as_bool()) continue;
+    if (!best || (*each)["value"].as_int() < (*best)["value"].as_int()) best = each;
   }
   return best;
 }
@@ -97,17 +95,16 @@ Result<void> merge_node_selector(const ResourceName& name, const Value& wanted, 
 Result<void> add_priority(const store::Store& store, const ResourceName& name, Value* spec) {
   const Value& now = *spec;
   const std::string class_name = now["priorityClassName"].as_string();
-  Value found;
+  ClassPtr found;
   if (class_name.empty()) {
     found = default_priority_class(store);
-    if (!found.is_null()) spec->set("priorityClassName", found.at("metadata.name"));
-  } else if (auto named = find_class(store, kPriorityClass, class_name)) {
-    found = *std::move(named);
+    if (found) spec->set("priorityClassName", found->at("metadata.name"));
   } else {
-    return forbidden(name, "no PriorityClass with name " + class_name + " was found");
+    found = find_class(store, kPriorityClass, class_name);
+    if (!found) return forbidden(name, "no PriorityClass with name " + class_name + " was found");
   }
-  const int64_t priority = found.at("value").as_int();
-  std::string policy = found.at("preemptionPolicy").as_string();
+  const int64_t priority = found ? (*found)["value"].as_int() : 0;
+  std::string policy = found ? (*found)["preemptionPolicy"].as_string() : "";
   if (policy.empty()) policy = "PreemptLowerPriority";
   if (now["priority"].is_int() && now["priority"].as_int() != priority) {
     return forbidden(name, "the integer value of priority (" +
@@ -136,7 +133,7 @@ Result<void> add_runtime_class(const store::Store& store, const ResourceName& na
     const auto found = find_class(store, kRuntimeClass, class_name);
     if (!found) return rejected(name, "RuntimeClass \"" + class_name + "\" not found");
     overhead = found->at("overhead.podFixed");
-    const Value& scheduling = std::as_const(*found)["scheduling"];
+    const Value& scheduling = (*found)["scheduling"];
     ORCH_TRY(merge_node_selector(name, scheduling["nodeSelector"], spec));
     for (const Value& toleration : scheduling["tolerations"].items()) {
       const auto& mine = now["tolerations"].items();
@@ -179,10 +176,11 @@ void add_default_ingress_class(const store::Store& store, Value* ingress) {
 Result<void> check_priority_class(const store::Store& store, const WriteRequest& request,
                                   const Value& priority_class) {
   if (!priority_class["globalDefault"].as_bool()) return {};
-  const Value other = default_priority_class(store);
+  const ClassPtr other = default_priority_class(store);
+  if (!other) return {};
   const std::string& name = priority_class.at("metadata.name").as_string();
-  const std::string& its_name = other.at("metadata.name").as_string();
-  if (other.is_null() || its_name == name) return {};
+  const std::string& its_name = other->at("metadata.name").as_string();
+  if (its_name == name) return {};
   return forbidden(
       {request.resource->group, request.resource->plural, name},
       "PriorityClass " + its_name + " is already marked as default. Only one default can exist");

@@ -99,11 +99,12 @@ Deletion plan_again(const api::Resource& resource, api::Value before, api::Value
 Result<Deletion> plan_deletion(const api::Resource& resource, api::Value object,
                                const DeleteOptions& options, WallTime now) {
   if (is_kind(resource, "Namespace")) return plan_namespace(std::move(object), now);
-  api::Value before = object;
-  apply_propagation(resource, options, &object["metadata"]);
-  if (!before.at("metadata.deletionTimestamp").empty()) {
+  if (!object.at("metadata.deletionTimestamp").empty()) {
+    api::Value before = object;
+    apply_propagation(resource, options, &object["metadata"]);
     return plan_again(resource, std::move(before), std::move(object), options);
   }
+  apply_propagation(resource, options, &object["metadata"]);
   const int64_t grace = grace_seconds(resource, object, options);
   const bool held = !object.at("metadata.finalizers").empty();
   if (grace == 0 && !held) return Deletion{};

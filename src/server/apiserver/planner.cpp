@@ -46,20 +46,8 @@ bool is_service(const WriteRequest& request) {
   return request.resource == &api::resource::services();
 }
 
-Result<api::Value> patched(const WriteRequest& request, api::Value document) {
-  const api::Resource& resource = request.spoken();
-  document = api::from_stored(resource, std::move(document));
-  switch (request.patch) {
-    case PatchKind::json:
-      return api::apply_json_patch(std::move(document), request.body);
-    case PatchKind::merge:
-      return api::apply_merge_patch(std::move(document), request.body);
-    case PatchKind::strategic:
-      return api::apply_strategic_patch(*resource.type, std::move(document), request.body);
-    case PatchKind::apply:
-      break;  // Planner::apply: it needs to know who owns what.
-  }
-  return bad_request("unknown kind of patch");
+bool is_apply(const WriteRequest& request) {
+  return request.verb == Verb::patch && request.patch == PatchKind::apply;
 }
 
 }  // namespace
@@ -110,14 +98,16 @@ Result<void> check_identity(const WriteRequest& request, const api::Value& docum
                      request.name + ")");
 }
 
-Result<Plan> Planner::plan(const WriteRequest& request) const {
+Result<Plan> Planner::plan(WriteRequest& request) const {
   const std::string_view part = request.subresource_name();
   if (part == "binding") return plan_binding(request);
   if (part == "eviction") return plan_eviction(request);
   if (part == "scale") return plan_scale(request);
   switch (request.verb) {
-    case Verb::create:
-      return plan_create(request);
+    case Verb::create: {
+      const bool is_named = !request.body.at("metadata.name").empty();
+      return plan_create(request, is_named ? std::move(request.body) : request.body);
+    }
     case Verb::update:
     case Verb::patch:
       return plan_update(request);
@@ -131,7 +121,11 @@ Result<Plan> Planner::plan(const WriteRequest& request) const {
 Result<Planner::Current> Planner::read(const WriteRequest& request) const {
   const auto record = parts_.store.get(store_key(*request.resource, request.ns, request.name));
   if (!record) return not_found(request.resource_name());
-  return Current{record, decode_stored(record->bytes)};
+  Current current{record, {}, {}};
+  const bool whole = is_apply(request) || request.resource->relaxed;
+  current.object =
+      whole ? decode_stored(record->bytes) : decode_stored(record->bytes, &current.owners);
+  return current;
 }
 
 Result<api::Value> Planner::decode(const WriteRequest& request, api::Value document,
@@ -156,10 +150,10 @@ Result<api::Value> Planner::decode(const WriteRequest& request, api::Value docum
   return api::to_stored(resource, std::move(object));
 }
 
-Result<Plan> Planner::plan_create(const WriteRequest& request) const {
+Result<Plan> Planner::plan_create(const WriteRequest& request, api::Value body) const {
   Plan plan;
-  ORCH_TRY(check_identity(request, request.body));
-  api::Value object = ORCH_TRY(decode(request, request.body, {}, &plan));
+  ORCH_TRY(check_identity(request, body));
+  api::Value object = ORCH_TRY(decode(request, std::move(body), {}, &plan));
   if (!std::as_const(object)["metadata"].is_object()) object.set("metadata", api::Value::object());
   if (!object.at("metadata.resourceVersion").empty()) return revision_on_create();
 
@@ -186,23 +180,24 @@ Result<Plan> Planner::plan_create(const WriteRequest& request) const {
   ORCH_TRY(checked(request, plan.name, api::validate_create(*request.resource, object)));
   ORCH_TRY(admit_pod_security(parts_.store, request, {}, object, &plan.reply.warnings));
   ORCH_TRY(parts_.quotas.check(request, {}, object));
-  object = track_owners(request, api::Value(), std::move(object));
+  // In its place before the object is put into canonical order, so that this happens once.
+  object["metadata"].set("resourceVersion", kNoRevision);
+  const std::string owners = track_owners(request, api::Value(), "", &object);
   ORCH_TRY(allocate(request, &object, {}, &plan));
   plan.reply.code = 201;
-  finish(request, std::move(object), nullptr, &plan);
+  finish(request, std::move(object), owners, nullptr, &plan);
   return plan;
 }
 
 Result<Plan> Planner::plan_update(const WriteRequest& request) const {
   auto current = read(request);
-  const bool applies = request.verb == Verb::patch && request.patch == PatchKind::apply;
+  const bool applies = is_apply(request);
   if (applies) ORCH_TRY(check_identity(request, request.body));
   if (!current && applies && !request.subresource) {
     if (!current.status().not_found()) return std::move(current).status();
     WriteRequest creation = request;
-    creation.body = ORCH_TRY(applied(request, api::Value()));
     creation.view = nullptr;  // It is applied in the form that is stored.
-    Plan plan = ORCH_TRY(plan_create(creation));
+    Plan plan = ORCH_TRY(plan_create(creation, ORCH_TRY(applied(request, api::Value()))));
     plan.again = true;  // Somebody else may make it meanwhile; then it is there to be applied to.
     return plan;
   }
@@ -214,7 +209,7 @@ Result<Plan> Planner::plan_update(const WriteRequest& request) const {
     WriteRequest creation = request;
     creation.verb = Verb::create;
     creation.body["metadata"].remove("resourceVersion");
-    return plan_create(creation);
+    return plan_create(creation, creation.body);
   }
   if (request.verb == Verb::update) return plan_replace(request, *current, request.body);
   if (applies) {
@@ -222,7 +217,7 @@ Result<Plan> Planner::plan_update(const WriteRequest& request) const {
     stored.view = nullptr;
     return plan_replace(stored, *current, ORCH_TRY(applied(request, current->object)));
   }
-  return plan_replace(request, *current, ORCH_TRY(patched(request, current->object)));
+  return plan_replace(request, *current, ORCH_TRY(patched(request, *current)));
 }
 
 Result<Plan> Planner::plan_replace(const WriteRequest& request, const Current& current,
@@ -258,12 +253,12 @@ Result<Plan> Planner::plan_replace(const WriteRequest& request, const Current& c
       checked(request, plan.name, api::validate_update(resource, object, current.object, part)));
   ORCH_TRY(admit_pod_security(parts_.store, request, current.object, object, &plan.reply.warnings));
   ORCH_TRY(parts_.quotas.check(request, current.object, object));
-  object = track_owners(request, current.object, std::move(object));
+  const std::string owners = track_owners(request, current.object, current.owners, &object);
   ORCH_TRY(allocate(request, &object, current.object, &plan));
   if (is_released(resource, object)) {
     finish_removal(request, current.record, &plan);
   } else {
-    finish(request, std::move(object), current.record, &plan);
+    finish(request, std::move(object), owners, current.record, &plan);
   }
   return plan;
 }
@@ -279,14 +274,32 @@ Result<api::Value> Planner::applied(const WriteRequest& request, const api::Valu
                     writer(request, now));
 }
 
+Result<api::Value> Planner::patched(const WriteRequest& request, const Current& current) const {
+  // A patch that is about managedFields finds them.
+  const bool whole = api::to_json(request.body).find("managedFields") != std::string::npos;
+  const api::Resource& resource = request.spoken();
+  api::Value document =
+      api::from_stored(resource, whole ? decode_stored(current.record->bytes) : current.object);
+  switch (request.patch) {
+    case PatchKind::json:
+      return api::apply_json_patch(std::move(document), request.body);
+    case PatchKind::merge:
+      return api::apply_merge_patch(std::move(document), request.body);
+    case PatchKind::strategic:
+      return api::apply_strategic_patch(*resource.type, std::move(document), request.body);
+    case PatchKind::apply:
+      break;  // applied(): it needs to know who owns what.
+  }
+  return bad_request("unknown kind of patch");
+}
+
 // Every other write owns what it changes; an apply has said so already.
-api::Value Planner::track_owners(const WriteRequest& request, const api::Value& live,
-                                 api::Value object) const {
-  if (request.verb == Verb::patch && request.patch == PatchKind::apply) return object;
+std::string Planner::track_owners(const WriteRequest& request, const api::Value& live,
+                                  std::string_view owners, api::Value* object) const {
   // Heartbeats and events come often and are nobody's to fight over.
-  if (request.resource->relaxed) return object;
+  if (is_apply(request) || request.resource->relaxed) return {};
   const std::string now = format_time(parts_.clock.now());
-  return api::track_update(*request.resource, live, std::move(object), writer(request, now));
+  return api::track_update(*request.resource, live, owners, object, writer(request, now));
 }
 
 Result<void> Planner::allocate(const WriteRequest& request, api::Value* object,
@@ -296,11 +309,11 @@ Result<void> Planner::allocate(const WriteRequest& request, api::Value* object,
   return {};
 }
 
-void Planner::finish(const WriteRequest& request, api::Value object,
+void Planner::finish(const WriteRequest& request, api::Value object, std::string_view owners,
                      const store::RecordPtr& current, Plan* plan) const {
   const api::Resource& resource = *request.resource;
   store::Tags tags = tags_of(resource, object);
-  Encoded encoded = encode_object(resource, std::move(object));
+  Encoded encoded = encode_object(resource, std::move(object), owners);
   if (current && encoded.same_as(*current)) {
     plan->reply.record = current;
     return;

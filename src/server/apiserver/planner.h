@@ -34,17 +34,19 @@ class Planner {
   };
   explicit Planner(Parts parts) : parts_(parts) {}
 
-  Result<Plan> plan(const WriteRequest& request) const;
+  // Takes the body of a new object out of the request, unless a second attempt may need it.
+  Result<Plan> plan(WriteRequest& request) const;
 
  private:
   // What a write to an existing object starts from.
   struct Current {
     store::RecordPtr record;
-    api::Value object;
+    api::Value object;        // Without managedFields, which few steps need as a value; ...
+    std::string_view owners;  // ... this is their JSON, a part of the record's.
   };
   Result<Current> read(const WriteRequest& request) const;
 
-  Result<Plan> plan_create(const WriteRequest& request) const;
+  Result<Plan> plan_create(const WriteRequest& request, api::Value body) const;
   Result<Plan> plan_update(const WriteRequest& request) const;
   Result<Plan> plan_remove(const WriteRequest& request, const DeleteOptions& options) const;
   Result<Plan> plan_binding(const WriteRequest& request) const;
@@ -61,13 +63,15 @@ class Planner {
                             const api::Value& live, Plan* plan) const;
   api::Writer writer(const WriteRequest& request, const std::string& now) const;
   Result<api::Value> applied(const WriteRequest& request, const api::Value& live) const;
-  api::Value track_owners(const WriteRequest& request, const api::Value& live,
-                          api::Value object) const;
+  Result<api::Value> patched(const WriteRequest& request, const Current& current) const;
+  std::string track_owners(const WriteRequest& request, const api::Value& live,
+                           std::string_view owners, api::Value* object) const;
   Result<void> allocate(const WriteRequest& request, api::Value* object, const api::Value& old,
                         Plan* plan) const;
-  // The last step: from the new state to bytes, or to "nothing changed".
-  void finish(const WriteRequest& request, api::Value object, const store::RecordPtr& current,
-              Plan* plan) const;
+  // The last step: from the new state, and its managedFields unless it has them in it, to bytes, or
+  // to "nothing changed".
+  void finish(const WriteRequest& request, api::Value object, std::string_view owners,
+              const store::RecordPtr& current, Plan* plan) const;
   void finish_removal(const WriteRequest& request, const store::RecordPtr& current,
                       Plan* plan) const;
 

@@ -52,14 +52,14 @@ void set_scheduled(api::Value* pod, const std::string& when) {
 Result<Plan> Planner::plan_remove(const WriteRequest& request, const DeleteOptions& options) const {
   Plan plan;
   plan.name = request.name;
-  const Current current = ORCH_TRY(read(request));
+  Current current = ORCH_TRY(read(request));
   ORCH_TRY(check_preconditions(*request.resource, current.object, options.uid,
                                options.resource_version));
   ORCH_TRY(parts_.admission.admit_delete(request));
   plan.again = options.resource_version.empty();
   const std::string uid = current.object.at("metadata.uid").as_string();
-  Deletion deletion =
-      ORCH_TRY(plan_deletion(*request.resource, current.object, options, parts_.clock.now()));
+  Deletion deletion = ORCH_TRY(
+      plan_deletion(*request.resource, std::move(current.object), options, parts_.clock.now()));
   switch (deletion.kind) {
     case Deletion::Kind::nothing:
       plan.reply.record = current.record;
@@ -68,7 +68,7 @@ Result<Plan> Planner::plan_remove(const WriteRequest& request, const DeleteOptio
       if (options.dry_run) {
         plan.reply.record = current.record;
       } else {
-        finish(request, std::move(deletion.object), current.record, &plan);
+        finish(request, std::move(deletion.object), current.owners, current.record, &plan);
       }
       break;
     case Deletion::Kind::remove:
@@ -158,7 +158,7 @@ Result<Plan> Planner::plan_binding(const WriteRequest& request) const {
   plan.again = true;
   plan.reply.code = 201;
   plan.reply.document = created();
-  finish(request, std::move(bound), current.record, &plan);
+  finish(request, std::move(bound), current.owners, current.record, &plan);
   return plan;
 }
 

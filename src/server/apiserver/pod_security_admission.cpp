@@ -32,9 +32,9 @@ const Value& template_of(const WriteRequest& request, const Value& object) {
   return none;
 }
 
-Value namespace_of(const store::Store& store, const WriteRequest& request) {
+std::shared_ptr<const Value> namespace_of(const store::Store& store, const WriteRequest& request) {
   const auto record = store.get(store_key(api::resource::namespaces(), "", request.ns));
-  return record ? decode_stored(record->bytes) : Value();
+  return record ? decode_shared(record) : std::make_shared<const Value>();
 }
 
 void warn(const Value& space, const Value& pod, std::vector<std::string>* warnings) {
@@ -46,7 +46,8 @@ void warn(const Value& space, const Value& pod, std::vector<std::string>* warnin
 
 Result<void> admit_pod(const store::Store& store, const WriteRequest& request, const Value& pod,
                        std::vector<std::string>* warnings) {
-  const Value space = namespace_of(store, request);
+  const auto shared = namespace_of(store, request);
+  const Value& space = *shared;
   const SecurityPolicy policy = admission::security_policy(space, "enforce");
   const auto violations = admission::check_pod_security(policy, pod);
   if (violations.empty()) {
@@ -115,7 +116,7 @@ Result<void> admit_pod_security(const store::Store& store, const WriteRequest& r
     return old.is_null() ? admit_pod(store, request, object, warnings) : Result<void>();
   }
   const Value& pod = template_of(request, object);
-  if (!pod.is_null()) warn(namespace_of(store, request), pod, warnings);
+  if (!pod.is_null()) warn(*namespace_of(store, request), pod, warnings);
   return {};
 }
 
