@@ -37,7 +37,9 @@ Store::Store(Options options, std::unique_ptr<Machine> machine, std::unique_ptr<
 
 Result<std::unique_ptr<Store>> Store::open(Options options, Tagger tagger) {
   auto table = ORCH_TRY(Table::open(options));
-  Table::Loaded loaded = ORCH_TRY(table->load(tagger));
+  Result<Table::Loaded> read = table->load(tagger);
+  if (!read) return unreadable(std::move(read).status());
+  Table::Loaded loaded = *std::move(read);
   log::info("store", "opened " + options.directory + ": " + std::to_string(loaded.records.size()) +
                          " objects, revision " + std::to_string(loaded.revision));
   auto machine = std::make_unique<Machine>(options, std::move(table), std::move(loaded));
@@ -73,7 +75,8 @@ size_t Store::count(std::string_view prefix) const { return machine_->count(pref
 int64_t Store::revision() const { return machine_->revision(); }
 
 Result<void> Store::snapshot(const std::string& path) const {
-  return write_snapshot(database_path(options_.directory), options_.vfs, path);
+  ORCH_TRY(write_snapshot(database_path(options_.directory), options_.vfs, path));
+  return {};
 }
 
 Result<std::unique_ptr<Watch>> Store::watch(std::string_view prefix, int64_t from_revision,

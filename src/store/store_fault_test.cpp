@@ -11,6 +11,7 @@
 #include <mutex>
 #include <set>
 
+#include "store/snapshot.h"
 #include "store/store.h"
 #include "store/store_fixture.h"
 
@@ -351,6 +352,15 @@ TEST_CASE("a damaged row is named") {
   REQUIRE_FALSE(damaged.ok());
   REQUIRE(damaged.status().message.find("/secrets/default/token") != std::string::npos);
   REQUIRE(damaged.status().message.find(path) != std::string::npos);
+  REQUIRE(damaged.status().message.find("orch snapshot list") != std::string::npos);
+  // It is not copied into a snapshot either.
+  TestFolder other;
+  for (const auto& found :
+       {check_database(path), write_snapshot(path, "", other.path() + "/copy")}) {
+    REQUIRE_FALSE(found.ok());
+    REQUIRE(found.status().message.find("/secrets/default/token") != std::string::npos);
+  }
+  REQUIRE_FALSE(file_exists(other.path() + "/copy"));
 }
 
 }  // namespace

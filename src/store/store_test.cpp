@@ -5,7 +5,9 @@
 #include <catch2/catch_test_macros.hpp>
 #include <filesystem>
 
+#include "store/snapshot.h"
 #include "store/store_fixture.h"
+#include "store/table.h"
 
 namespace orch::store {
 namespace {
@@ -259,6 +261,18 @@ TEST_CASE("a snapshot is a store of its own") {
   REQUIRE(restored->revision() == 4);
   REQUIRE(restored->count("") == 1);
   REQUIRE(restored->get("/a/2")->bytes == store->get("/a/2")->bytes);
+}
+
+TEST_CASE("a store never opens below a revision that was raised") {
+  TestFolder folder;
+  open_store(folder)->close();
+  const std::string path = database_path(folder.path());
+  REQUIRE(raise_revision(path, 5000).ok());
+  REQUIRE(raise_revision(path, 10).ok());  // Never lowers.
+  REQUIRE(*latest_revision(path) == 5000);
+  auto store = open_store(folder);
+  REQUIRE(must(store->commit(put("/a/1"))).revision == 5001);
+  REQUIRE(store->watch("/a/", 4999, [](auto) {}).status().gone());
 }
 
 TEST_CASE("the WAL stays short under load") {

@@ -1,15 +1,14 @@
 #include "store/table.h"
 
-#include <endian.h>
 #include <fcntl.h>
 #include <sys/file.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 #include "base/files.h"
 #include "base/log.h"
+#include "store/row_checksum.h"
 
 namespace orch::store {
 
@@ -41,41 +40,14 @@ constexpr const char* kSchema =
     "PRAGMA user_version=1;"
     "COMMIT;";
 
-// A checksum against damage on disk, not against malice: 8 bytes a step, each spread by a
-// multiplication with an odd constant and a shift, as in splitmix64.
-class Checksum {
- public:
-  void add(uint64_t word) {
-    state_ = (state_ ^ word) * 0x9e3779b97f4a7c15u;
-    state_ ^= state_ >> 32;
-  }
-  void add(std::string_view bytes) {
-    add(bytes.size());
-    for (; bytes.size() >= 8; bytes.remove_prefix(8)) add(word_of(bytes.substr(0, 8)));
-    if (!bytes.empty()) add(word_of(bytes));
-  }
-  int64_t value() const { return static_cast<int64_t>(state_); }
+}  // namespace
 
- private:
-  static uint64_t word_of(std::string_view bytes) {
-    uint64_t word = 0;
-    std::memcpy(&word, bytes.data(), bytes.size());
-    return le64toh(word);
-  }
-  uint64_t state_ = 0;
-};
-
-int64_t checksum_of(int64_t id, int64_t revision, int64_t create_revision, int64_t revision_at,
-                    std::string_view key, std::string_view bytes) {
-  Checksum sum;
-  sum.add(static_cast<uint64_t>(id));
-  sum.add(static_cast<uint64_t>(revision));
-  sum.add(static_cast<uint64_t>(create_revision));
-  sum.add(static_cast<uint64_t>(revision_at));
-  sum.add(key);
-  sum.add(bytes);
-  return sum.value();
+Status unreadable(Status failure) {
+  failure.message += "; `orch snapshot list` shows what can be restored (docs/backup.md)";
+  return failure;
 }
+
+Result<void> make_tables(Connection& connection) { return connection.run(kSchema); }
 
 Result<UniqueFd> lock_directory(const std::string& directory) {
   const std::string path = directory + "/lock";
@@ -87,8 +59,6 @@ Result<UniqueFd> lock_directory(const std::string& directory) {
                              " is open in another process (it holds " + path +
                              "): stop that one first");
 }
-
-}  // namespace
 
 std::string database_path(const std::string& directory) { return directory + "/orch.db"; }
 
@@ -105,7 +75,9 @@ Result<std::unique_ptr<Table>> Table::open(const Options& options) {
   UniqueFd lock = ORCH_TRY(lock_directory(directory));
   Connection connection = ORCH_TRY(Connection::open(path, options.vfs));
   std::unique_ptr<Table> table(new Table(directory, std::move(lock), std::move(connection)));
-  ORCH_TRY(table->prepare());
+  if (Result<void> prepared = table->prepare(); !prepared) {
+    return unreadable(std::move(prepared).status());
+  }
   Table* const self = table.get();
   table->checkpointer_ = ORCH_TRY(Checkpointer::start(
       path, options, [self](Status failure) { self->latch(std::move(failure)); }));
@@ -122,7 +94,7 @@ Result<void> Table::prepare() {
     format = version.integer(0);
   }
   if (format == 0) {
-    ORCH_TRY(connection_.run(kSchema));
+    ORCH_TRY(make_tables(connection_));
   } else if (format != kFormat) {
     return internal_error(path_ + " has format " + std::to_string(format) +
                           ", this program knows " + std::to_string(kFormat) +

@@ -20,6 +20,12 @@
 namespace orch::store {
 
 std::string database_path(const std::string& directory);
+// A failure to read the database, with what can be done about it.
+Status unreadable(Status failure);
+// Makes the tables of an empty database.
+Result<void> make_tables(Connection& connection);
+// Keeps others out of the directory while it is held; 503 when another process has it.
+Result<UniqueFd> lock_directory(const std::string& directory);
 
 class Table {
  public:
