@@ -24,6 +24,16 @@ int main(int argc, char** argv) {
       return orch::cli::run_image_import(command.image);
     case Command::Verb::image_list:
       return orch::cli::run_image_list(command.image);
+    case Command::Verb::snapshot_save:
+      return orch::cli::run_snapshot_save(command.snapshot);
+    case Command::Verb::snapshot_list:
+      return orch::cli::run_snapshot_list(command.snapshot);
+    case Command::Verb::snapshot_check:
+      return orch::cli::run_snapshot_check(command.snapshot);
+    case Command::Verb::snapshot_restore:
+      return orch::cli::run_snapshot_restore(command.snapshot);
+    case Command::Verb::snapshot_prune:
+      return orch::cli::run_snapshot_prune(command.snapshot);
     case Command::Verb::reset:
       return orch::cli::run_reset(command.reset);
     case Command::Verb::version:

@@ -68,6 +68,44 @@ void add_server_flags(CLI::App* app, ServerOptions& o) {
       ->envname(environment_name("disable-controller-manager"));
 }
 
+void add_snapshot_flags(CLI::App* app, ServerOptions& o) {
+  flag(app, "snapshot-dir", o.snapshot_dir, "Where snapshots lie (default: data-dir/snapshots)");
+  flag(app, "snapshot-interval", o.snapshot_interval, "Time between snapshots; 0 makes none");
+  flag(app, "snapshot-retention", o.snapshot_retention, "How many scheduled snapshots are kept");
+  app->add_flag("--cluster-reset", o.cluster_reset,
+                "Make this server the whole cluster, say what was done, and end")
+      ->envname(environment_name("cluster-reset"));
+  flag(app, "cluster-reset-restore-path", o.cluster_reset_restore_path,
+       "The snapshot that the cluster is made of then");
+}
+
+// `orch snapshot ...`: each verb, and what the command line means by it.
+std::vector<std::pair<CLI::App*, Command::Verb>> add_snapshot_verbs(CLI::App* app,
+                                                                    SnapshotOptions& o) {
+  using Verb = Command::Verb;
+  CLI::App* snapshot = app->add_subcommand("snapshot", "Back up the cluster, and restore it");
+  snapshot->require_subcommand(1);
+  CLI::App* save = snapshot->add_subcommand("save", "Make a snapshot; the server may run");
+  CLI::App* list = snapshot->add_subcommand("list", "Show the snapshots, oldest first");
+  CLI::App* check = snapshot->add_subcommand("check", "Read a snapshot and look for damage");
+  CLI::App* restore = snapshot->add_subcommand("restore", "Go back to a snapshot; stop orch first");
+  CLI::App* prune = snapshot->add_subcommand("prune", "Remove the oldest snapshots");
+  for (CLI::App* verb : {save, list, check, restore, prune}) {
+    flag(verb, "data-dir", o.data_dir, "Where everything is kept");
+    flag(verb, "snapshot-dir", o.snapshot_dir, "Where snapshots lie (default: data-dir/snapshots)");
+  }
+  for (CLI::App* verb : {check, restore})
+    verb->add_option("snapshot", o.snapshot, "A name from the list, or a path")->required();
+  save->add_option("--name", o.save_name, "How the snapshot's name begins")->capture_default_str();
+  prune->add_option("--name", o.prune_name, "Only snapshots of this name")->capture_default_str();
+  flag(prune, "snapshot-retention", o.retention, "How many are kept");
+  return {{save, Verb::snapshot_save},
+          {list, Verb::snapshot_list},
+          {check, Verb::snapshot_check},
+          {restore, Verb::snapshot_restore},
+          {prune, Verb::snapshot_prune}};
+}
+
 // The text form of a scalar, as CLI11 takes it.
 Result<std::string> scalar_text(const std::string& where, const api::Value& value) {
   if (value.is_string()) return value.as_string();
@@ -151,6 +189,7 @@ Parsed parse_command_line(int argc, char** argv) {
 
   CLI::App* server = app.add_subcommand("server", "Run the control plane and, by default, a node");
   add_server_flags(server, command.server);
+  add_snapshot_flags(server, command.server);
   server->footer(kFooter);
   CLI::App* agent = app.add_subcommand("agent", "Run a node of a cluster");
   add_node_flags(agent, command.agent.node);
@@ -164,6 +203,7 @@ Parsed parse_command_line(int argc, char** argv) {
   for (CLI::App* verb : {import, list})
     flag(verb, "data-dir", command.image.data_dir, "Where everything is kept");
   import->add_option("archive", command.image.archives, "Archive files")->required();
+  const auto snapshot_verbs = add_snapshot_verbs(&app, command.snapshot);
   CLI::App* reset =
       app.add_subcommand("reset", "Remove all pods, mounts, links and rules of this node");
   flag(reset, "data-dir", command.reset.data_dir, "Where everything is kept");
@@ -191,6 +231,8 @@ Parsed parse_command_line(int argc, char** argv) {
   } else if (reset->parsed()) {
     command.verb = Command::Verb::reset;
   }
+  for (const auto& [verb, meaning] : snapshot_verbs)
+    if (verb->parsed()) command.verb = meaning;
   if (!configured) {
     parsed.exit_code = complain(configured.status());
     return parsed;

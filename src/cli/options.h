@@ -43,6 +43,11 @@ struct ServerOptions {
   bool disable_agent = false;
   bool disable_scheduler = false;
   bool disable_controller_manager = false;
+  std::string snapshot_dir;  // "" = <data-dir>/snapshots.
+  std::string snapshot_interval = "12h";
+  size_t snapshot_retention = 5;
+  bool cluster_reset = false;
+  std::string cluster_reset_restore_path;
 };
 
 struct AgentOptions {
@@ -55,6 +60,15 @@ struct ImageOptions {
   std::vector<std::string> archives;  // For import.
 };
 
+struct SnapshotOptions {
+  std::string data_dir = "/var/lib/orch";
+  std::string snapshot_dir;  // "" = <data-dir>/snapshots.
+  std::string save_name = "on-demand";
+  std::string prune_name = "scheduled";
+  size_t retention = 5;
+  std::string snapshot;  // For check and restore: a path, or a name in the folder.
+};
+
 struct ResetOptions {
   std::string data_dir = "/var/lib/orch";
   std::string run_dir = "/run/orch";
@@ -62,11 +76,24 @@ struct ResetOptions {
 
 // What is to be done: exactly one verb.
 struct Command {
-  enum class Verb { server, agent, image_import, image_list, reset, version };
+  enum class Verb {
+    server,
+    agent,
+    image_import,
+    image_list,
+    snapshot_save,
+    snapshot_list,
+    snapshot_check,
+    snapshot_restore,
+    snapshot_prune,
+    reset,
+    version
+  };
   Verb verb = Verb::version;
   ServerOptions server;
   AgentOptions agent;
   ImageOptions image;
+  SnapshotOptions snapshot;
   ResetOptions reset;
 };
 

@@ -4,8 +4,10 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 
 #include "agent/pods/agent.h"
+#include "api/duration.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "base/strings.h"
@@ -14,6 +16,7 @@
 #include "cli/verbs.h"
 #include "server/controllers/controllers.h"
 #include "server/scheduler/scheduler.h"
+#include "server/snapshots/schedule.h"
 
 namespace orch::cli {
 
@@ -28,6 +31,7 @@ struct ServerSetup {
   PortRange node_ports;
   std::string join_secret;
   mode_t kubeconfig_mode = 0600;
+  std::chrono::milliseconds snapshot_interval{0};  // 0: none.
 };
 
 Result<mode_t> parse_mode(const std::string& text) {
@@ -36,6 +40,14 @@ Result<mode_t> parse_mode(const std::string& text) {
   if (text.empty() || *end != '\0' || mode > 0777)
     return bad_request("--write-kubeconfig-mode \"" + text + "\": must be octal, like 600");
   return static_cast<mode_t>(mode);
+}
+
+Result<std::chrono::milliseconds> parse_interval(const std::string& text) {
+  const auto ns = api::parse_duration_ns(text);
+  if (!ns || *ns < 0 || (*ns > 0 && *ns < 1'000'000'000))
+    return bad_request("--snapshot-interval \"" + text +
+                       "\": must be a time like 12h or 30m, at least 1s, or 0");
+  return std::chrono::milliseconds(*ns / 1'000'000);
 }
 
 std::string token_path(const NodeOptions& options) { return options.data_dir + "/server/token"; }
@@ -78,6 +90,9 @@ Result<ServerSetup> check_options(const ServerOptions& options) {
   setup.cluster_dns = *dns;
   setup.node_ports = ORCH_TRY(parse_port_range(options.service_node_port_range));
   setup.kubeconfig_mode = ORCH_TRY(parse_mode(options.write_kubeconfig_mode));
+  setup.snapshot_interval = ORCH_TRY(parse_interval(options.snapshot_interval));
+  if (options.snapshot_retention < 1)
+    return bad_request("--snapshot-retention must be at least 1; --snapshot-interval 0 makes none");
   setup.join_secret = ORCH_TRY(settle_secret(options.node, system_random()));
   return setup;
 }
@@ -159,11 +174,18 @@ Result<void> serve(const ServerOptions& options) {
   std::unique_ptr<pods::Agent> agent;
   if (!options.disable_agent) agent = ORCH_TRY(start_agent(options, setup, *server, *agent_api));
 
+  std::optional<snapshots::Schedule> schedule;
+  if (setup.snapshot_interval.count() > 0) {
+    schedule.emplace(snapshots::place_of(options.node.data_dir, options.snapshot_dir),
+                     setup.snapshot_interval, options.snapshot_retention);
+  }
+
   log::info("server", "server: ready; kubeconfig in " + options.write_kubeconfig);
   notify_ready();
   wait_for_end();
 
   log::info("server", "stopping; pods run on");
+  schedule.reset();
   if (agent) agent->stop();
   scheduler.stop();
   controllers.stop();
@@ -174,6 +196,8 @@ Result<void> serve(const ServerOptions& options) {
 }  // namespace
 
 int run_server(const ServerOptions& options) {
+  if (options.cluster_reset || !options.cluster_reset_restore_path.empty())
+    return run_cluster_reset(options);
   const auto served = serve(options);
   return served ? 0 : fail(served.status());
 }
