@@ -74,6 +74,9 @@ void Machine::apply(std::vector<Proposal> proposals) {
       note_unsaved(batch);
       publish(batch);
     } else {
+      if (health_ == Health::full && !flush_at_) {
+        flush_at_ = clock_.monotonic() + std::chrono::milliseconds(relaxed_flush_ms_);
+      }
       // Nothing of the batch has happened; what lost against one of its writes hears so, too.
       for (Result<Committed>& answer : answers) answer = saved.status();
     }
@@ -131,7 +134,11 @@ Result<void> Machine::save(const Batch& batch) {
     changes.push_back({event.record->row, put ? event.record : nullptr});
   }
   const std::optional<int64_t> floor = floor_for(batch);
-  if (!changes.empty() || floor) ORCH_TRY(table_->write(changes, floor));
+  if (!changes.empty() || floor) {
+    const Result<void> written = table_->write(changes, floor);
+    note_health(written);
+    ORCH_TRY(written);
+  }
   floor_ = std::max(floor_, floor.value_or(changes.empty() ? 0 : batch.revision));
   return {};
 }
@@ -171,21 +178,36 @@ void Machine::publish(const Batch& batch) {
   hub_.publish(events, revision_);  // Within the lock: watch() relies on it.
 }
 
+void Machine::note_health(const Result<void>& written) {
+  const Health before = health_;
+  Health now = Health::good;
+  if (!written) now = table_->health() ? Health::full : Health::failed;
+  if (now == before) return;
+  health_ = now;
+  if (now == Health::good) log::info("store", "there is space again: writes go on");
+  if (now == Health::full) log::error("store", written.status().message);
+}
+
 std::optional<MonoTime> Machine::flush_at() const { return flush_at_; }
 
 void Machine::flush() {
   flush_at_.reset();
-  if (unsaved_.empty()) return;
+  if (unsaved_.empty() && health_ != Health::full) return;
   std::vector<Table::Change> changes;
   changes.reserve(unsaved_.size());
   for (const auto& [row, record] : unsaved_) changes.push_back({row, record});
   std::ranges::sort(changes, {}, &Table::Change::row);  // Neighbouring pages together.
-  const Result<void> written = table_->write(changes, std::nullopt);
+  // With nothing to save it is a look whether a full disk has room again.
+  const auto floor = changes.empty() ? std::optional(std::max(floor_, revision_)) : std::nullopt;
+  const Result<void> written = table_->write(changes, floor);
+  note_health(written);
   if (written.ok()) {
     unsaved_.clear();
     return;
   }
-  log::warning("store", "relaxed writes stay in memory: " + written.status().message);
+  if (!changes.empty()) {
+    log::warning("store", "relaxed writes stay in memory: " + written.status().message);
+  }
   // A full disk may get room; after any other failure there is no use in trying again.
   if (table_->health().ok()) {
     flush_at_ = clock_.monotonic() + std::chrono::milliseconds(relaxed_flush_ms_);

@@ -7,6 +7,7 @@
 // again: the table's revision floor is kept ahead of them, a block at a time.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <unordered_map>
@@ -34,6 +35,7 @@ class Machine final : public Applier {
   void close();
 
   // As in Store.
+  Health health() const { return health_; }
   RecordPtr get(std::string_view key) const;
   Result<Range> range(const Query& query) const;
   size_t count(std::string_view prefix) const;
@@ -46,6 +48,7 @@ class Machine final : public Applier {
   std::optional<int64_t> floor_for(const Batch& batch) const;
   Result<void> save(const Batch& batch);
   void note_unsaved(const Batch& batch);
+  void note_health(const Result<void>& written);
   void publish(const Batch& batch);
   Range range_now(const Query& query) const;
   static void take(const Query& query, const RecordPtr& record, Range* range);
@@ -60,6 +63,7 @@ class Machine final : public Applier {
   int64_t revision_;
 
   WatchHub hub_;
+  std::atomic<Health> health_{Health::good};
 
   // The log's thread alone.
   std::unique_ptr<Table> table_;  // Null when closed.

@@ -69,6 +69,7 @@ Result<Committed> Store::commit(Write write) {
   return answer.get();
 }
 
+Health Store::health() const { return machine_->health(); }
 RecordPtr Store::get(std::string_view key) const { return machine_->get(key); }
 Result<Range> Store::range(const Query& query) const { return machine_->range(query); }
 size_t Store::count(std::string_view prefix) const { return machine_->count(prefix); }

@@ -40,6 +40,13 @@ enum class Durability : uint8_t {
   relaxed,  // In memory when acknowledged; on disk after Options::relaxed_flush_ms at the latest.
 };
 
+// Whether the last try to write to disk went well.
+enum class Health : uint8_t {
+  good,
+  full,    // No space: writes are refused, and taken again once there is some.
+  failed,  // Every write is refused until the process starts anew.
+};
+
 // One wish to change one key.
 struct Write {
   std::string key;
@@ -156,6 +163,10 @@ class Store {
   void commit(Write write, CommitDone done);
   // Waits for room in the queue and for the answer.
   Result<Committed> commit(Write write);
+
+  // As the last write found it. A full disk is tried again after Options::relaxed_flush_ms at the
+  // latest, so that the answer changes although nobody writes.
+  Health health() const;
 
   // --- Reading. Never waits for the disk.
   RecordPtr get(std::string_view key) const;  // Null when there is none.

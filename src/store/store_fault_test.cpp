@@ -311,6 +311,7 @@ TEST_CASE("after a failed fsync no write succeeds, and reads go on") {
     REQUIRE(failed.code == 503);
     REQUIRE(store->commit(write).status().code == 503);  // The disk is sound again; we are not.
   }
+  REQUIRE(store->health() == Health::failed);
   REQUIRE(store->revision() == revision);
   REQUIRE(store->get("/a/new") == nullptr);
   REQUIRE(store->count("/a/") > 0);
@@ -330,8 +331,10 @@ TEST_CASE("a full disk refuses a write by name, and takes the next when there is
   REQUIRE(full.message.find(folder.path()) != std::string::npos);
   REQUIRE(store->get("/a/1") == nullptr);
   REQUIRE(store->revision() == 1);
+  REQUIRE(store->health() == Health::full);
   disk().arm(0, Failure::once, SQLITE_OK);
   REQUIRE(store->commit(write)->revision == 2);
+  REQUIRE(store->health() == Health::good);
 }
 
 TEST_CASE("a damaged row is named") {

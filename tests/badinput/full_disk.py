@@ -46,10 +46,13 @@ def main():
     assert refusal and 500 <= refusal[0] < 600, "the disk never was full"
     assert work in refusal[1] or "space" in refusal[1] or "full" in refusal[1], "the refusal does not say why"
     assert cluster.send("GET", MAPS + "/m0")[0] == 200, "reads don't go on"
+    assert cluster.send("GET", "/readyz")[0] == 500, "a server that takes no writes says that it is ready"
+    assert cluster.send("GET", "/livez")[0] == 200, "a full disk is no reason to start anew"
     os.unlink(ballast)
-    # Space is back: with a restart at the latest.
     code, _, message = cluster.send("POST", MAPS, requests.config_map("after"), requests.JSON)
     print(f"with space again: {code} {message}")
+    assert code == 201, "writes don't go on when there is space"
+    assert cluster.send("GET", "/readyz")[0] == 200, "it does not say that it is ready again"
     process.terminate()
     process.wait()
     process = start()

@@ -33,15 +33,44 @@ http::Response version() {
                                                  {"platform", "linux/amd64"}}));
 }
 
-// /readyz, /readyz/ping, /readyz?verbose. Whoever is answered here was let in by a server whose
-// store is open, so every check that there is has passed.
-Result<http::Response> health(const Target& target, bool ready) {
+struct Check {
+  std::string_view name;
+  std::string failure;  // "": passed.
+};
+
+// A full disk makes the server not ready, for it takes no writes; it lives on, for a start anew
+// would not help. After a disk that failed a start anew is just what helps.
+std::vector<Check> checks_of(std::string_view endpoint, const ServerHealth& health) {
+  std::vector<Check> checks{{"ping", ""}, {"etcd", ""}};
+  const bool ready = endpoint != "livez";
+  if (health.store == store::Health::failed) {
+    checks[1].failure = "the disk failed: restart the server";
+  } else if (health.store == store::Health::full && ready) {
+    checks[1].failure = "no space left on disk: only reads are served";
+  }
+  if (endpoint == "readyz") checks.push_back({"start", health.ready ? "" : "starting up"});
+  return checks;
+}
+
+// /readyz, /readyz/etcd, /readyz?verbose. The store stands where Kubernetes has etcd.
+Result<http::Response> serve_health(const Target& target, const ServerHealth& health) {
   const auto parts = split(std::string_view(target.path).substr(1), '/');
   if (parts.size() > 2) return unknown_path();
-  if (parts.size() == 2 && parts[1] != "ping" && parts[1] != "etcd") return unknown_path();
-  if (!ready && parts[0] == "readyz") return text_response(500, "starting up");
+  std::vector<Check> checks = checks_of(parts[0], health);
+  if (parts.size() == 2) {
+    std::erase_if(checks, [&](const Check& check) { return check.name != parts[1]; });
+    if (checks.empty()) return unknown_path();
+  }
+  std::string text;
+  bool passed = true;
+  for (const Check& check : checks) {
+    passed = passed && check.failure.empty();
+    text += (check.failure.empty() ? "[+]" : "[-]") + std::string(check.name) +
+            (check.failure.empty() ? " ok" : " failed: " + check.failure) + "\n";
+  }
+  if (!passed) return text_response(500, text + std::string(parts[0]) + " check failed\n");
   if (!target.query.has("verbose")) return text_response(200, "ok");
-  return text_response(200, "[+]ping ok\n[+]etcd ok\n" + std::string(parts[0]) + " check passed\n");
+  return text_response(200, text + std::string(parts[0]) + " check passed\n");
 }
 
 // The aggregated form, when the client puts it before the plain one.
@@ -66,7 +95,7 @@ Result<http::Response> aggregated(const api::Schema& schema, const http::Request
 
 Result<http::Response> serve_document(const api::Schema& schema, const http::Request& request,
                                       const Target& target, std::string_view server_address,
-                                      bool ready) {
+                                      const ServerHealth& health) {
   const std::string_view path = target.path;
   const auto parts = split(path.substr(1), '/');
   const std::string_view root = parts[0];
@@ -76,7 +105,9 @@ Result<http::Response> serve_document(const api::Schema& schema, const http::Req
   if (request.method != "GET" && request.method != "HEAD") {
     return method_not_allowed("the server does not allow this method on the requested resource");
   }
-  if (root == "livez" || root == "readyz" || root == "healthz") return health(target, ready);
+  if (root == "livez" || root == "readyz" || root == "healthz") {
+    return serve_health(target, health);
+  }
   if (path == "/version") return version();
   if (path == "/") {
     return value_response(

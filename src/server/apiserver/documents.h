@@ -8,13 +8,19 @@
 #include "base/result.h"
 #include "http/http.h"
 #include "server/apiserver/route.h"
+#include "store/store.h"
 
 namespace orch::apiserver {
 
-// 404 (plain text) for a path that leads nowhere. `server_address` is host:port for /api; `ready`
-// is what /readyz says.
+// What /readyz, /livez and /healthz speak of.
+struct ServerHealth {
+  bool ready = false;
+  store::Health store = store::Health::good;
+};
+
+// 404 (plain text) for a path that leads nowhere. `server_address` is host:port for /api.
 Result<http::Response> serve_document(const api::Schema& schema, const http::Request& request,
                                       const Target& target, std::string_view server_address,
-                                      bool ready);
+                                      const ServerHealth& health);
 
 }  // namespace orch::apiserver

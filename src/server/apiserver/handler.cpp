@@ -84,7 +84,8 @@ Result<http::Response> Handler::serve_path(const http::Request& request,
     if (!reads) return method_not_allowed("the server does not allow this method here");
     return openapi_.serve(request, target);
   }
-  return serve_document(parts_.schema, request, target, parts_.server_address, parts_.ready);
+  return serve_document(parts_.schema, request, target, parts_.server_address,
+                        {parts_.ready, parts_.store.health()});
 }
 
 Result<void> Handler::serve_resource(const ExchangePtr& exchange, const Target& target, User user) {
