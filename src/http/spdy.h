@@ -5,8 +5,7 @@
 // dictionary of the specification; one compression context lasts as long as the connection, so a
 // decoder and an encoder belong to one connection each. Follows draft-mbelshe-httpbis-spdy-00.
 //
-// Windows are the caller's: the clients of Kubernetes neither keep nor update any and rely on the
-// back-pressure of the connection, so that a sender who waited for one would wait for ever.
+// Windows and the states of streams are spdy_connection.h's.
 #pragma once
 
 #include <cstdint>
