@@ -1,6 +1,7 @@
 #include "http/transport_duplex.h"
 
 #include <poll.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -15,13 +16,18 @@ namespace orch::http {
 
 namespace {
 
+constexpr auto kLinger = std::chrono::seconds(2);
+
 class TransportDuplex : public Duplex {
  public:
   TransportDuplex(Transport transport, std::string early, std::function<void()> before_close)
       : transport_(std::move(transport)),
         early_(std::move(early)),
         before_close_(std::move(before_close)) {}
-  ~TransportDuplex() override { close(); }
+  ~TransportDuplex() override {
+    ended_ = true;  // Whoever just drops it doesn't wait.
+    close();
+  }
 
   int fd() const override { return transport_ ? transport_->fd() : -1; }
   bool pending() const override { return !early_.empty() || (transport_ && transport_->pending()); }
@@ -57,18 +63,38 @@ class TransportDuplex : public Duplex {
   void close() override {
     if (!transport_) return;
     transport_->shutdown();
+    if (!ended_) linger();
     if (before_close_) before_close_();
     transport_.reset();
   }
 
  private:
+  // To close a socket with unread bytes in it resets the connection, which destroys what is still
+  // on its way to the peer: so his last words are read, and dropped, until he has gone too.
+  void linger() {
+    ::shutdown(transport_->fd(), SHUT_WR);
+    const MonoTime deadline = system_clock().monotonic() + kLinger;
+    char dropped[4096];
+    for (;;) {
+      const ssize_t n = ::recv(transport_->fd(), dropped, sizeof dropped, MSG_DONTWAIT);
+      if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) return;
+      const auto left =
+          std::chrono::ceil<std::chrono::milliseconds>(deadline - system_clock().monotonic());
+      if (left.count() <= 0) return;
+      pollfd waiting{transport_->fd(), POLLIN, 0};
+      if (n < 0) ::poll(&waiting, 1, static_cast<int>(left.count()));
+    }
+  }
+
   Result<size_t> moved(const IoResult& result) {
     switch (result.kind) {
       case Io::done:
         return result.bytes;
       case Io::eof:
+        ended_ = true;
         return eof_status();
       case Io::failed:
+        ended_ = true;
         return service_unavailable("connection failed: " + transport_->error());
       default:
         return size_t{0};
@@ -90,6 +116,7 @@ class TransportDuplex : public Duplex {
   std::optional<Transport> transport_;
   std::string early_;
   std::function<void()> before_close_;
+  bool ended_ = false;  // The peer has.
 };
 
 }  // namespace

@@ -11,7 +11,9 @@
 namespace orch::http {
 
 // `early`: bytes that came with the upgrade's head; they are read first. `before_close` runs once,
-// just before the descriptor is closed. write_some takes at most one TLS record.
+// just before the descriptor is closed. write_some takes at most one TLS record. close() lets
+// the peer read what was written: it waits a moment for his end, so not on an I/O
+// thread. The destructor doesn't wait.
 std::unique_ptr<Duplex> make_duplex(Transport transport, std::string early,
                                     std::function<void()> before_close);
 

@@ -3,6 +3,7 @@
 #include <openssl/sha.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/strings.h"
 
@@ -222,7 +223,7 @@ Result<std::optional<WebSocketMessage>> WebSocket::receive() {
       WebSocketMessage& message = **next;
       if (message.opcode == Opcode::pong) continue;
       if (message.opcode == Opcode::ping) {
-        ORCH_TRY(send(Opcode::pong, message.payload, control_timeout_ms));
+        ORCH_TRY(answer_ping(std::move(message.payload)));
         continue;
       }
       if (message.opcode != Opcode::close) return next;
@@ -244,22 +245,57 @@ Result<std::optional<WebSocketMessage>> WebSocket::fail(const Status& status) {
   return bad_request(status.message);
 }
 
+// The newest ping alone is answered while the peer takes nothing (RFC 6455, 5.5.3), so that a flood
+// of them costs no memory.
+Result<void> WebSocket::answer_ping(std::string payload) {
+  pong_ = std::move(payload);
+  return flush();
+}
+
+// Half a frame may be out: nothing that follows could be understood.
+Result<void> WebSocket::give_up(Result<void> failure) {
+  closed_ = true;
+  duplex_->close();
+  return failure;
+}
+
 Result<void> WebSocket::send(Opcode opcode, std::string_view payload, int timeout_ms) {
   if (closed_) return service_unavailable("websocket: closed");
-  Result<void> sent = duplex_->write_fully(encode_frame(opcode, payload, new_mask()), timeout_ms);
-  // Half a frame may be out: nothing that follows could be understood.
-  if (!sent.ok()) {
-    closed_ = true;
-    duplex_->close();
+  queue(opcode, payload);
+  Result<void> sent = duplex_->write_fully(output_, timeout_ms);
+  if (!sent.ok()) return give_up(std::move(sent));
+  output_.clear();
+  return {};
+}
+
+void WebSocket::queue(Opcode opcode, std::string_view payload) {
+  output_ += encode_frame(opcode, payload, new_mask());
+}
+
+Result<void> WebSocket::flush() {
+  if (closed_) return service_unavailable("websocket: closed");
+  size_t taken = 0;
+  for (;;) {
+    if (taken == output_.size()) {
+      output_.clear();
+      taken = 0;
+      if (!pong_) return {};
+      queue(Opcode::pong, *std::exchange(pong_, std::nullopt));
+    }
+    const Result<size_t> n = duplex_->write_some(std::string_view(output_).substr(taken));
+    if (!n.ok()) return give_up(n.status());
+    if (*n == 0) break;
+    taken += *n;
   }
-  return sent;
+  output_.erase(0, taken);
+  return {};
 }
 
 void WebSocket::close(uint16_t code, std::string_view reason) {
   if (std::exchange(closed_, true)) return;
+  output_ += encode_close(code, reason, new_mask());
   // Best effort: the connection ends either way.
-  [[maybe_unused]] const Result<void> sent =
-      duplex_->write_fully(encode_close(code, reason, new_mask()), control_timeout_ms);
+  [[maybe_unused]] const Result<void> sent = duplex_->write_fully(output_, control_timeout_ms);
   duplex_->close();
 }
 

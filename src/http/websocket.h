@@ -99,14 +99,23 @@ class WebSocket {
   Result<std::optional<WebSocketMessage>> receive();
   // Sends a whole message, waiting at most `timeout_ms` for the peer to take it.
   Result<void> send(Opcode opcode, std::string_view payload, int timeout_ms);
-  // Says why and closes. Idempotent.
+  // The same without waiting: the message waits in a queue, which flush() empties as far as the
+  // peer takes it. Whoever queues looks at queued(), and polls for POLLOUT while it isn't 0.
+  void queue(Opcode opcode, std::string_view payload);
+  size_t queued() const { return output_.size(); }
+  Result<void> flush();
+  // Says why and closes; what is queued may take a moment. Idempotent.
   void close(uint16_t code, std::string_view reason);
 
  private:
   std::optional<uint32_t> new_mask();
   Result<std::optional<WebSocketMessage>> fail(const Status& status);
+  Result<void> answer_ping(std::string payload);
+  Result<void> give_up(Result<void> failure);
 
   std::unique_ptr<Duplex> duplex_;
+  std::string output_;               // Frames the peer has not taken yet.
+  std::optional<std::string> pong_;  // Is owed once output_ has left.
   const WebSocketRole self_;
   WebSocketDecoder decoder_;
   Random& random_;
