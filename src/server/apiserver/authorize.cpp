@@ -32,7 +32,8 @@ bool node_reads(const Action& action) {
 Action action_of(const Target& target, std::string_view method) {
   Action action;
   if (target.resource) {
-    action.verb = verb_name(target.verb);
+    // Kubernetes knows no verb for OPTIONS: only who may everything may that, behind a proxy.
+    action.verb = method == "OPTIONS" ? std::string_view() : verb_name(target.verb);
     action.group = target.resource->group;
     action.resource = target.resource->plural;
     action.subresource = target.subresource_name();

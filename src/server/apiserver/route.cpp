@@ -51,7 +51,18 @@ Result<Path> split_path(std::string_view raw) {
 
 std::string joined(const Path& path) { return "/" + join(path.segments, "/"); }
 
+// What is proxied has every method of HTTP. OPTIONS is like none of the verbs: see action_of().
+Result<Verb> proxied_verb(std::string_view method) {
+  if (method == "GET" || method == "HEAD" || method == "OPTIONS") return Verb::get;
+  if (method == "POST") return Verb::create;
+  if (method == "PUT") return Verb::update;
+  if (method == "PATCH") return Verb::patch;
+  if (method == "DELETE") return Verb::remove;
+  return wrong_method();
+}
+
 Result<Verb> verb_of(std::string_view method, const Target& target) {
+  if (target.subresource_name() == "proxy") return proxied_verb(method);
   const bool collection = target.name.empty();
   if (method == "GET" || method == "HEAD") {
     if (!collection) return Verb::get;

@@ -1,20 +1,22 @@
-// streams: pods/log, exec, attach and portforward, carried to the agent of the pod's node. The API
-// server looks up where the pod runs, dials that agent with its own client certificate, and moves
-// bytes; what they mean (CRI log lines, WebSocket channels, SPDY) is between kubectl and the agent.
+// streams: what goes on behind the API server: pods/log, exec, attach, portforward, and the proxies
+// of pods, services and nodes. All but one way leads through the agent of a node: the API server
+// looks up which, dials it with its own client certificate, expects the certificate of that very
+// node, and moves bytes; what they mean (CRI log lines, WebSocket channels, SPDY) is between the
+// caller and the agent. A pod is named with its uid, so that no other of its name is entered.
 //
-// Threads: a log has a thread of its own (a job of the pool) while it lasts, an upgraded connection
-// the one that http gives it. Both end with either side.
+// The one way is a service's endpoint that is no pod: that is connected to from here.
+// Threads: see http/forwarder.h.
 #pragma once
 
+#include <atomic>
 #include <memory>
-#include <mutex>
-#include <set>
 #include <string>
 
+#include "api/json.h"
 #include "base/result.h"
-#include "base/task_pool.h"
 #include "http/client.h"
-#include "http/http.h"
+#include "http/forwarder.h"
+#include "server/apiserver/proxy_target.h"
 #include "server/apiserver/route.h"
 #include "store/store.h"
 
@@ -22,8 +24,7 @@ namespace orch::apiserver {
 
 inline constexpr size_t kMaxLogStreams = 64;
 inline constexpr size_t kMaxDials = 8;  // Upgrades that wait for an agent's answer.
-// A follower that reads slower than its log grows is waited for at this backlog, never cut off.
-inline constexpr size_t kLogBacklogBytes = 1u << 20;
+inline constexpr size_t kMaxProxied = 64;
 
 class Streams {
  public:
@@ -41,24 +42,32 @@ class Streams {
   void stop();
 
  private:
-  struct LogPump;
   using ExchangePtr = std::shared_ptr<http::Exchange>;
+  // Where a proxied request goes, and as what.
+  struct Proxied {
+    http::ClientOptions server;
+    std::string target;
+    std::string host;  // As the far end would call itself.
+  };
 
-  Result<std::unique_ptr<http::Client>> dial(const std::string& node) const;
-  // On a pool's thread; answer the exchange.
-  Result<void> run_log(const ExchangePtr& exchange, const std::string& node,
-                       const std::string& upstream);
-  Result<void> run_upgrade(const ExchangePtr& exchange, const std::string& node,
-                           const std::string& upstream) const;
-  void copy_log(LogPump& pump);
+  // For the agent of that node.
+  Result<http::ClientOptions> agent_of(const std::string& node) const;
+  Result<api::Value> object(const api::Resource& resource, const std::string& ns,
+                            const std::string& name) const;
+  Result<void> serve_proxy(const ExchangePtr& exchange, const Target& target);
+  Result<Proxied> proxied(const Target& target);
+  Result<Proxied> proxied_pod(const api::Value& pod, const std::string& scheme, uint16_t port,
+                              const std::string& path) const;
+  Result<Proxied> proxied_service(const Target& target, const ProxyName& name,
+                                  const std::string& path);
+  Result<Proxied> proxied_node(const ProxyName& name, const std::string& path) const;
 
   const store::Store& store_;
   const Credentials credentials_;
-  std::mutex mutex_;
-  std::set<std::shared_ptr<LogPump>> pumps_;
-  bool stopped_ = false;
-  TaskPool logs_{kMaxLogStreams};
-  TaskPool dials_{kMaxDials};
+  std::atomic<uint64_t> turn_{0};  // Among a service's endpoints.
+  http::Forwarder logs_{kMaxLogStreams};
+  http::Forwarder dials_{kMaxDials};
+  http::Forwarder proxied_{kMaxProxied};
 };
 
 }  // namespace orch::apiserver

@@ -121,9 +121,59 @@ TEST_CASE("a log comes from the agent of the pod's node") {
   place_pod(server, agent.port());
   const auto log = server.get(std::string(kPods) + "/p/log?tailLines=3");
   CHECK(log.code == 200);
-  CHECK(log.text == "/containerLogs/default/p/c?tailLines=3 as kube-apiserver-kubelet-client\n");
+  const std::string uid = server.get(std::string(kPods) + "/p").json.at("metadata.uid").as_string();
+  CHECK(log.text ==
+        "/containerLogs/default/p/" + uid + "/c?tailLines=3 as kube-apiserver-kubelet-client\n");
   CHECK(server.get(std::string(kPods) + "/p/log?container=x").code == 400);
   CHECK(server.get(std::string(kPods) + "/none/log").code == 404);
+}
+
+TEST_CASE("a proxied request goes to the agent of the pod's node, with the pod's uid") {
+  TestServer server;
+  const Agent agent(server.server());
+  place_pod(server, agent.port());
+  const std::string pod = std::string(kPods) + "/p";
+  CHECK(server.get(pod + "/proxy/").message() == "the pod has no address yet");
+  REQUIRE(server
+              .call("PATCH", pod + "/status", R"({"status":{"podIP":"10.42.0.7"}})",
+                    "application/merge-patch+json")
+              .code == 200);
+  const std::string uid = server.get(pod).json.at("metadata.uid").as_string();
+  CHECK(server.get(pod + ":8080/proxy/a//b%20c?x=1&y").text ==
+        "/podProxy/default/p/" + uid + "/http/8080/a//b%20c?x=1&y as " +
+            "kube-apiserver-kubelet-client\n");
+  CHECK(server.call("DELETE", std::string(kPods) + "/https:p:443/proxy").text ==
+        "/podProxy/default/p/" + uid + "/https/443/ as kube-apiserver-kubelet-client\n");
+  const auto moved = server.get(pod + "/proxy?a=b");
+  CHECK(moved.code == 301);
+  CHECK(moved.headers.get("Location") == pod + "/proxy/?a=b");
+  CHECK(server.get(pod + ":x/proxy/").code == 400);
+  CHECK(server.get("/api/v1/nodes/n/proxy/pods").text ==
+        "/pods as kube-apiserver-kubelet-client\n");
+  CHECK(server.get("/api/v1/nodes/other/proxy/pods").code == 404);
+  // What a node says of its pod is not believed blindly.
+  REQUIRE(server
+              .call("PATCH", pod + "/status", R"({"status":{"podIP":"127.0.0.1"}})",
+                    "application/merge-patch+json")
+              .code == 200);
+  CHECK(server.get(pod + "/proxy/").message() == "address not allowed");
+}
+
+TEST_CASE("an agent with another node's certificate is not believed") {
+  TestServer server;
+  const Agent agent(server.server());
+  place_pod(server, agent.port());
+  REQUIRE(server.post("/api/v1/nodes", R"({"metadata":{"name":"m"}})").code == 201);
+  const std::string status =
+      R"({"status":{"addresses":[{"type":"InternalIP","address":"127.0.0.1"}],
+          "daemonEndpoints":{"kubeletEndpoint":{"Port":)" +
+      std::to_string(agent.port()) + "}}}}";
+  REQUIRE(
+      server.call("PATCH", "/api/v1/nodes/m/status", status, "application/merge-patch+json").code ==
+      200);
+  const auto refused = server.get("/api/v1/nodes/m/proxy/pods");
+  CHECK(refused.code == 503);
+  CHECK(refused.message().starts_with("error trying to reach service: "));
 }
 
 TEST_CASE("an agent that doesn't answer is named") {
