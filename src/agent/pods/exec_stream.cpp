@@ -7,27 +7,38 @@
 #include <algorithm>
 
 #include "api/json.h"
-#include "http/websocket.h"
 
 namespace orch::pods {
 namespace {
 
 constexpr size_t kBlock = 32 << 10;
-constexpr size_t kMaxMessageBytes = 1 << 20;
-constexpr size_t kMaxPendingInput = 1 << 20;  // Beyond it the caller has to wait.
-constexpr int kSendTimeoutMs = 60'000;
+constexpr size_t kMaxPendingInput = 1 << 20;     // Beyond it the caller has to wait.
+constexpr size_t kMaxPendingOutput = 256 << 10;  // Beyond it the process has.
+constexpr size_t kMaxResizeBytes = 4 << 10;
 // How long output is still read after the process itself has ended: what it left in its pipes is
 // there at once; a grandchild that keeps them open is not waited for.
 constexpr int kDrainMs = 200;
+
+constexpr short kGone = POLLERR | POLLHUP | POLLNVAL;
 
 void set_nonblocking(int fd) {
   if (fd >= 0) ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
 }
 
+// Waits until the caller has taken all that is queued.
+void finish(ExecWire& wire, int idle_ms) {
+  while (wire.flush().ok() && wire.queued() > 0) {
+    pollfd waited{wire.fd(), POLLOUT, 0};
+    const int ready = ::poll(&waited, 1, idle_ms);
+    if (ready == 0 || (ready < 0 && errno != EINTR)) break;
+  }
+  wire.close();
+}
+
 class Session {
  public:
-  Session(http::WebSocket& socket, runtime::ExecSession& session, const ExecStreams& streams)
-      : socket_(socket), session_(session), streams_(streams) {
+  Session(ExecWire& wire, runtime::ExecSession& session, const ExecStreams& streams)
+      : wire_(wire), session_(session), streams_(streams) {
     for (const UniqueFd* fd : {&session_.in, &session_.out, &session_.err}) {
       set_nonblocking(fd->get());
     }
@@ -35,66 +46,82 @@ class Session {
     err_open_ = session_.err.valid();
   }
 
-  void run() {
-    // An empty message tells the caller that the streams are there.
-    if (!send(streams_.out ? kStdout : streams_.err ? kStderr : kError, "")) return;
+  // Nothing when the caller is gone, or was cut off.
+  std::optional<int> run() {
     bool exited = false;
-    while (alive_ && !(exited && !out_open_ && !err_open_)) {
-      if (!take_messages()) return;
+    while (!(exited && !out_open_ && !err_open_)) {
+      if (!take_inputs() || !wire_.flush().ok()) return std::nullopt;
       const int ready = wait(exited);
-      if (ready < 0 && errno != EINTR) return;
-      if (exited && ready == 0) break;
-      if (ready <= 0) continue;
+      if (ready < 0 && errno != EINTR) return std::nullopt;
+      if (ready == 0 && drains_) break;
+      if (ready == 0) return std::nullopt;
+      if (ready < 0) continue;
+      if ((polled_[0].revents & kGone) != 0 && (polled_[0].revents & POLLIN) == 0) {
+        return std::nullopt;
+      }
       if (polled_[1].revents != 0) out_open_ = pump(session_.out.get(), kStdout);
       if (polled_[2].revents != 0) err_open_ = pump(session_.err.get(), kStderr);
       if (polled_[3].revents != 0) flush_input();
       if (!exited && polled_[4].revents != 0) exited = session_.exited();
     }
-    if (!alive_) return;
-    const int code = session_.wait();
-    send(kError, render_exit_status(streams_.attach ? 0 : code));
-    socket_.close(http::close_code::normal, "");
+    return session_.wait();
   }
 
  private:
   int wait(bool exited) {
-    const bool room = input_.size() < kMaxPendingInput;
-    polled_[0] = {room ? socket_.fd() : -1, POLLIN, 0};
-    polled_[1] = {out_open_ ? session_.out.get() : -1, POLLIN, 0};
-    polled_[2] = {err_open_ ? session_.err.get() : -1, POLLIN, 0};
+    const bool quiet = wire_.queued() < kMaxPendingOutput;
+    const bool out_flows = out_open_ && quiet && wire_.room(kStdout) > 0;
+    const bool err_flows = err_open_ && quiet && wire_.room(kStderr) > 0;
+    const bool hears = input_.size() < kMaxPendingInput && quiet;
+    const int events = (hears ? POLLIN : 0) | (wire_.queued() > 0 ? POLLOUT : 0);
+    polled_[0] = {wire_.fd(), static_cast<short>(events), 0};
+    polled_[1] = {out_flows ? session_.out.get() : -1, POLLIN, 0};
+    polled_[2] = {err_flows ? session_.err.get() : -1, POLLIN, 0};
     polled_[3] = {input_.empty() ? -1 : session_.in.get(), POLLOUT, 0};
     polled_[4] = {exited ? -1 : session_.exit_fd(), POLLIN, 0};
-    return ::poll(polled_, std::size(polled_), exited ? kDrainMs : -1);
+    // Whoever reads slowly gets all of it: the pipes are given up only when they are read.
+    drains_ = exited && out_flows == out_open_ && err_flows == err_open_;
+    return ::poll(polled_, std::size(polled_), drains_ ? kDrainMs : streams_.idle_ms);
   }
 
   // False when the caller is gone.
-  bool take_messages() {
-    while (input_.size() < kMaxPendingInput) {
-      auto message = socket_.receive();
-      if (!message.ok()) return false;
-      if (!message->has_value()) return true;
-      take_message((*message)->payload);
+  bool take_inputs() {
+    while (input_.size() < kMaxPendingInput && wire_.queued() < kMaxPendingOutput) {
+      auto input = wire_.receive();
+      if (!input.ok()) return false;
+      if (!input->has_value()) return true;
+      take_input(**input);
     }
     return true;
   }
 
-  void take_message(const std::string& payload) {
-    if (payload.empty()) return;
-    const auto channel = static_cast<uint8_t>(payload[0]);
-    if (channel == kStdin && session_.in.valid() && !input_ended_) {
-      input_.append(payload, 1);
-      flush_input();
-    } else if (channel == kCloseChannel && payload.size() == 2 && payload[1] == kStdin) {
-      input_ended_ = true;
-      flush_input();
-    } else if (channel == kResize) {
-      const auto size = api::parse_json(std::string_view(payload).substr(1));
-      if (!size.ok()) return;
+  void take_input(const ExecInput& input) {
+    if (input.channel == kStdin && session_.in.valid() && !input_ended_) {
+      input_ += input.bytes;
+      input_ended_ = input.ended;
+      return flush_input();
+    }
+    wire_.consumed(input.channel, input.bytes.size());
+    if (input.channel == kResize) resize(input.bytes);
+  }
+
+  // One document a line.
+  void resize(std::string_view bytes) {
+    sizes_ += bytes;
+    for (size_t end; (end = sizes_.find('\n')) != sizes_.npos; sizes_.erase(0, end + 1)) {
+      const auto size = api::parse_json(std::string_view(sizes_).substr(0, end));
+      if (!size.ok()) continue;
       const auto side = [&](const char* name) {
         return static_cast<uint16_t>(std::clamp<int64_t>((*size)[name].as_int(), 0, UINT16_MAX));
       };
       (void)session_.resize(side("Width"), side("Height"));  // Of no terminal: nothing to tell.
     }
+    if (sizes_.size() > kMaxResizeBytes) sizes_.clear();
+  }
+
+  void use_input(size_t bytes) {
+    input_.erase(0, bytes);
+    wire_.consumed(kStdin, bytes);
   }
 
   void flush_input() {
@@ -103,11 +130,11 @@ class Session {
       if (n < 0 && errno == EINTR) continue;
       if (n < 0 && errno == EAGAIN) return;
       if (n <= 0) {  // The process does not read any more.
-        input_.clear();
+        use_input(input_.size());
         session_.in.reset();
         return;
       }
-      input_.erase(0, static_cast<size_t>(n));
+      use_input(static_cast<size_t>(n));
     }
     if (!input_ended_ || !session_.in.valid()) return;
     if (streams_.tty) {
@@ -121,45 +148,42 @@ class Session {
   // False when that stream has ended.
   bool pump(int fd, Channel channel) {
     char block[kBlock];
-    const ssize_t n = ::read(fd, block, sizeof block);
+    const ssize_t n = ::read(fd, block, std::min(sizeof block, wire_.room(channel)));
     if (n < 0 && (errno == EINTR || errno == EAGAIN)) return true;
     if (n <= 0) return false;  // A terminal's end is EIO.
-    alive_ = send(channel, std::string_view(block, static_cast<size_t>(n)));
-    return alive_;
+    wire_.send(channel, std::string_view(block, static_cast<size_t>(n)));
+    return true;
   }
 
-  bool send(uint8_t channel, std::string_view data) {
-    std::string message(1, static_cast<char>(channel));
-    message += data;
-    alive_ = socket_.send(http::Opcode::binary, message, kSendTimeoutMs).ok();
-    return alive_;
-  }
-
-  http::WebSocket& socket_;
+  ExecWire& wire_;
   runtime::ExecSession& session_;
   const ExecStreams& streams_;
   pollfd polled_[5] = {};
-  std::string input_;
-  bool input_ended_ = false, out_open_ = false, err_open_ = false, alive_ = true;
+  std::string input_, sizes_;
+  bool input_ended_ = false, out_open_ = false, err_open_ = false;
+  bool drains_ = false;  // The process has ended; what it left is read.
 };
+
+void say_end(ExecWire& wire, std::string_view words) {
+  if (!words.empty()) wire.send(kError, words.substr(0, wire.room(kError)));
+  for (const Channel channel : {kStdout, kStderr, kError}) wire.end(channel);
+}
 
 }  // namespace
 
-void run_exec_stream(std::unique_ptr<http::Duplex> duplex, runtime::ExecSession session,
-                     const ExecStreams& streams) {
-  http::WebSocket socket(std::move(duplex), http::WebSocketRole::server, kMaxMessageBytes,
-                         system_random());
-  Session(socket, session, streams).run();
+void run_exec_stream(ExecWire& wire, runtime::ExecSession session, const ExecStreams& streams) {
+  const auto ended = Session(wire, session, streams).run();
+  if (!ended) return wire.close();
+  const int code = streams.attach ? 0 : *ended;
+  const std::string plain =
+      code == 0 ? "" : "command terminated with non-zero exit code: " + std::to_string(code);
+  say_end(wire, streams.status_documents ? render_exit_status(code) : plain);
+  finish(wire, streams.idle_ms);
 }
 
-void refuse_exec_stream(std::unique_ptr<http::Duplex> duplex, const Status& why) {
-  http::WebSocket socket(std::move(duplex), http::WebSocketRole::server, kMaxMessageBytes,
-                         system_random());
-  std::string message(1, static_cast<char>(kError));
-  message += render_failure_status(why);
-  if (socket.send(http::Opcode::binary, message, kSendTimeoutMs).ok()) {
-    socket.close(http::close_code::normal, "");
-  }
+void refuse_exec_stream(ExecWire& wire, const Status& why, const ExecStreams& streams) {
+  say_end(wire, streams.status_documents ? render_failure_status(why) : why.message);
+  finish(wire, streams.idle_ms);
 }
 
 std::string render_exit_status(int exit_code) {

@@ -1,5 +1,5 @@
-// KubeletServer: the node's HTTPS endpoint, which the API server calls for logs, exec, attach and
-// port-forward.
+// KubeletServer: the node's HTTPS endpoint, which the API server calls for logs, exec, attach,
+// port-forward and the proxies of pods and services.
 //
 // Only callers with a certificate of the cluster's CA in the name of the API server, or of
 // system:masters, are answered; there is nothing for anybody else. Requests that wait (logs,
@@ -12,6 +12,7 @@
 #include "agent/pods/pods.h"
 #include "base/clock.h"
 #include "base/task_pool.h"
+#include "http/forwarder.h"
 #include "http/server.h"
 
 namespace orch::pods {
@@ -25,6 +26,7 @@ struct KubeletServerOptions {
 class KubeletServer {
  public:
   static constexpr size_t kMaxLogStreams = 64;
+  static constexpr size_t kMaxProxied = 64;
 
   static Result<std::unique_ptr<KubeletServer>> start(const KubeletServerOptions& options,
                                                       Pods& pods, Clock& clock);
@@ -34,18 +36,24 @@ class KubeletServer {
 
  private:
   KubeletServer(Pods& pods, Clock& clock) : pods_(pods), clock_(clock) {}
+  Result<std::shared_ptr<PodWorker>> find_pod(const std::string& ns, const std::string& name,
+                                              const std::string& uid) const;
   void handle(const std::shared_ptr<http::Exchange>& exchange);
   void handle_logs(const std::shared_ptr<http::Exchange>& exchange, const std::string& rest,
                    const std::string& query);
   void handle_session(const std::shared_ptr<http::Exchange>& exchange, const std::string& rest,
                       const std::string& query, bool attach);
-  void handle_port_forward(const std::shared_ptr<http::Exchange>& exchange,
-                           const std::string& rest);
+  void handle_port_forward(const std::shared_ptr<http::Exchange>& exchange, const std::string& rest,
+                           const std::string& query);
+
+  void handle_pod_proxy(const std::shared_ptr<http::Exchange>& exchange, const std::string& rest,
+                        const std::string& query);
 
   Pods& pods_;
   Clock& clock_;
   std::unique_ptr<http::Server> server_;
   TaskPool logs_{kMaxLogStreams};
+  http::Forwarder proxied_{kMaxProxied};
 };
 
 // Whether this peer may call a node. Pure.

@@ -80,7 +80,7 @@ class Session {
 
   bool closed() const {
     pollfd waited{stream_.closed_fd, POLLIN, 0};
-    return ::poll(&waited, 1, 0) > 0;
+    return ::poll(&waited, 1, 0) > 0 && stream_.gone();
   }
 
   // True when there may be more to read; false when the container has ended.
@@ -90,7 +90,7 @@ class Session {
       pollfd waited[] = {{stream_.closed_fd, POLLIN, 0}, {watch_.get(), POLLIN, 0}};
       const int ready = ::poll(waited, 2, was_closed_ ? kLookAgainMs : -1);
       if (ready < 0 && errno != EINTR) return false;
-      if (waited[0].revents != 0) return false;
+      if (waited[0].revents != 0 && stream_.gone()) return false;
       if (waited[1].revents != 0 && take_events()) return true;
     }
   }

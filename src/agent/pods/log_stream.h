@@ -17,7 +17,8 @@ struct LogStream {
   LogOptions options;
   std::function<bool()> still_running;  // Whether the container may write more.
   std::shared_ptr<http::Stream> out;
-  int closed_fd = -1;  // Becomes readable when the caller is gone.
+  int closed_fd = -1;  // Becomes readable when the caller is gone, or when he says something:
+  std::function<bool()> gone = [] { return true; };  // which of the two.
 };
 void run_log_stream(const LogStream& stream);
 

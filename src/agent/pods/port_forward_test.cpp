@@ -2,7 +2,6 @@
 #include "agent/pods/port_forward.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -11,6 +10,7 @@
 #include <cerrno>
 #include <thread>
 
+#include "http/socket_duplex.h"
 #include "http/spdy.h"
 
 namespace orch::pods {
@@ -18,39 +18,6 @@ namespace {
 
 namespace spdy = http::spdy;
 constexpr int kPatienceMs = 10'000;
-
-class SocketDuplex : public http::Duplex {
- public:
-  explicit SocketDuplex(UniqueFd fd) : fd_(std::move(fd)) {
-    ::fcntl(fd_.get(), F_SETFL, O_NONBLOCK);
-  }
-  int fd() const override { return fd_.get(); }
-  bool pending() const override { return false; }
-  Result<size_t> read_some(char* into, size_t size) override {
-    return moved(::recv(fd_.get(), into, size, 0));
-  }
-  Result<size_t> write_some(std::string_view bytes) override {
-    const ssize_t n = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    return n == 0 ? Result<size_t>(size_t{0}) : moved(n);
-  }
-  Result<void> write_fully(std::string_view bytes, int timeout_ms) override {
-    while (!bytes.empty()) {
-      pollfd waited{fd_.get(), POLLOUT, 0};
-      if (::poll(&waited, 1, timeout_ms) <= 0) return gateway_timeout("timed out");
-      bytes.remove_prefix(ORCH_TRY(write_some(bytes)));
-    }
-    return {};
-  }
-  void close() override { fd_.reset(); }
-
- private:
-  static Result<size_t> moved(ssize_t n) {
-    if (n > 0) return static_cast<size_t>(n);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return size_t{0};
-    return Status{0, "", "end", {}};
-  }
-  UniqueFd fd_;
-};
 
 // The caller's end, and the session at the other.
 class Caller {
@@ -60,7 +27,9 @@ class Caller {
     REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
     fd_.reset(pair[0]);
     session_ = std::thread([dial = std::move(dial), fd = pair[1]] {
-      run_port_forward(std::make_unique<SocketDuplex>(UniqueFd(fd)), Carriage::bare, dial);
+      const auto wire =
+          make_spdy_forward(http::carry_bare(std::make_unique<http::SocketDuplex>(UniqueFd(fd))));
+      run_port_forward(*wire, dial);
     });
   }
   ~Caller() {
@@ -77,6 +46,7 @@ class Caller {
     for (;;) {
       auto frame = decoder_.next();
       REQUIRE(frame.ok());
+      if (*frame && std::holds_alternative<spdy::WindowUpdate>(**frame)) continue;
       if (*frame) return std::move(**frame);
       pollfd waited{fd_.get(), POLLIN, 0};
       REQUIRE(::poll(&waited, 1, kPatienceMs) == 1);
@@ -207,6 +177,26 @@ TEST_CASE("port-forward: streams that make no sense are refused, and a reset end
   CHECK(caller.hear() == spdy::Frame(spdy::Data{7, false, "hello"}));
   caller.say(spdy::Reset{7, 5});
   CHECK(caller.hear_all(5).empty());
+}
+
+TEST_CASE("port-forward: a caller that opens and then does nothing is cut off") {
+  int pair[2];
+  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
+  const UniqueFd caller(pair[0]);
+  const auto wire =
+      make_spdy_forward(http::carry_bare(std::make_unique<http::SocketDuplex>(UniqueFd(pair[1]))));
+  run_port_forward(*wire, dial_loopback(), 50);
+  char byte = 0;
+  CHECK(::recv(caller.get(), &byte, 1, 0) == 0);
+}
+
+TEST_CASE("port-forward: the ports that a WebSocket names") {
+  CHECK(*parse_forward_ports("ports=80&ports=81,82") == std::vector<uint16_t>{80, 81, 82});
+  CHECK(*parse_forward_ports("x=1&port=443") == std::vector<uint16_t>{443});
+  for (const char* bad : {"", "ports=", "ports=0", "ports=65536", "ports=a", "ports=80,"}) {
+    INFO(bad);
+    CHECK(parse_forward_ports(bad).status().code == 400);
+  }
 }
 
 }  // namespace
