@@ -77,6 +77,12 @@ void KubeletServer::handle(const std::shared_ptr<http::Exchange>& exchange) {
                                                                  {"metadata", api::Value::object()},
                                                                  {"items", std::move(items)}})));
   }
+  if (path == "/stats/summary") {
+    return exchange->send(json_response(200, render_stats_summary(usage())));
+  }
+  if (path == "/metrics/resource") {
+    return exchange->send(text_response(render_resource_metrics(usage())));
+  }
   if (path.starts_with("/containerLogs/")) {
     return handle_logs(exchange, below("/containerLogs/"), query);
   }

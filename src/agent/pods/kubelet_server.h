@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "agent/pods/node_stats.h"
 #include "agent/pods/pods.h"
 #include "base/clock.h"
 #include "base/task_pool.h"
@@ -41,6 +42,7 @@ class KubeletServer {
   void handle(const std::shared_ptr<http::Exchange>& exchange);
   void handle_logs(const std::shared_ptr<http::Exchange>& exchange, const std::string& rest,
                    const std::string& query);
+  NodeUsage usage() const;
   void handle_session(const std::shared_ptr<http::Exchange>& exchange, const std::string& rest,
                       const std::string& query, bool attach);
   void handle_port_forward(const std::shared_ptr<http::Exchange>& exchange, const std::string& rest,

@@ -56,6 +56,7 @@ class Pods {
   std::vector<api::Value> list() const;
   std::shared_ptr<PodWorker> find(const std::string& ns, const std::string& name) const;
   runtime::Runtime& runtime() { return parts_.runtime; }
+  const NodeFacts& facts() const { return parts_.facts; }
 
  private:
   struct Entry {

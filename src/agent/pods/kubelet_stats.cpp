@@ -1,0 +1,52 @@
+// KubeletServer's /stats/summary and /metrics/resource: what is in use now, read when asked for.
+#include <unistd.h>
+
+#include "agent/pods/kubelet_request.h"
+#include "agent/pods/kubelet_server.h"
+#include "agent/pods/node_object.h"
+#include "agent/pods/node_stats.h"
+#include "base/files.h"
+
+namespace orch::pods {
+namespace {
+
+constexpr size_t kMaxProcFile = 1 << 20;
+
+PodUsage usage_of(const api::Value& pod, runtime::Runtime& runtime) {
+  PodUsage usage;
+  usage.ns = pod.at("metadata.namespace").as_string();
+  usage.name = pod.at("metadata.name").as_string();
+  usage.uid = pod.at("metadata.uid").as_string();
+  usage.started_at = pod.at("status.startTime").as_string();
+  for (const RunningContainer& container : running_containers(pod)) {
+    const auto stats = runtime.stats(container.id);
+    // It may have ended just now.
+    if (stats.ok()) usage.containers.push_back({container.name, container.started_at, *stats});
+  }
+  return usage;
+}
+
+}  // namespace
+
+NodeUsage KubeletServer::usage() const {
+  const NodeFacts& facts = pods_.facts();
+  const Machine machine = read_machine(facts.data_dir);
+  NodeUsage usage;
+  usage.node = facts.node_name;
+  usage.now = clock_.now();
+  usage.cpu_usage_ns = parse_cpu_usage_ns(read_file("/proc/stat", kMaxProcFile).value_or(""),
+                                          ::sysconf(_SC_CLK_TCK));
+  usage.memory_bytes = machine.memory_bytes;
+  usage.available_memory_bytes = machine.available_memory_bytes;
+  usage.disk_bytes = machine.disk_bytes;
+  usage.free_disk_bytes = machine.free_disk_bytes;
+  usage.pids = machine.pids;
+  usage.max_pids = machine.max_pids;
+  for (const api::Value& pod : pods_.list()) {
+    PodUsage of_pod = usage_of(pod, pods_.runtime());
+    if (!of_pod.containers.empty()) usage.pods.push_back(std::move(of_pod));
+  }
+  return usage;
+}
+
+}  // namespace orch::pods
