@@ -1,0 +1,80 @@
+# pods/proxy, services/proxy and nodes/proxy: any method, paths and queries, redirects, refusals.
+k -n "$ns" apply -f - <<YAML
+apiVersion: v1
+kind: Pod
+metadata: {name: web, labels: {app: web}}
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+  - name: main
+    image: busybox:1
+    ports: [{containerPort: 8080, name: http}]
+    command:
+    - sh
+    - -c
+    - |
+      mkdir -p /www/cgi-bin /www/sub
+      echo hello >/www/index.txt
+      echo '<a href="/sub/">there</a><img src="pic.png">' >/www/page.html
+      printf '#!/bin/sh\necho "Content-Type: text/plain"; echo; echo "\$REQUEST_METHOD [\$QUERY_STRING]"; cat\n' >/www/cgi-bin/say
+      chmod +x /www/cgi-bin/say
+      head -c 3000000 /dev/zero >/www/big
+      httpd -f -p 8080 -h /www
+    readinessProbe: {httpGet: {path: /big, port: 8080}, periodSeconds: 1}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec:
+  selector: {app: web}
+  ports:
+  - {name: web, port: 80, targetPort: http}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: empty}
+spec: {selector: {app: none}, ports: [{port: 80}]}
+YAML
+k -n "$ns" wait --for=condition=Ready pod/web --timeout=30s
+k -n "$ns" wait --for=jsonpath='{.subsets[0].addresses[0].ip}' endpoints/web --timeout=15s
+raw() { k get --raw "$@"; }
+pods=/api/v1/namespaces/$ns/pods
+services=/api/v1/namespaces/$ns/services
+same "$(raw "$pods/web/proxy/index.txt")" hello
+same "$(raw "$pods/web:8080/proxy/index.txt")" hello
+same "$(raw "$pods/http:web:8080/proxy/index.txt")" hello
+same "$(raw "$services/web:web/proxy/index.txt")" hello
+same "$(raw "$services/web:80/proxy/index.txt")" hello
+same "$(raw "$services/http:web:web/proxy/index.txt")" hello
+same "$(raw "$pods/web/proxy/cgi-bin/say?a=1&b=x%20y")" "GET [a=1&b=x%20y]"
+same "$(raw "$pods/web/proxy/big" | wc -c)" 3000000
+has "$(raw "$pods/web/proxy/page.html")" "href=\"$pods/web/proxy/sub/\""
+has "$(raw "$pods/web/proxy/page.html")" 'src="pic.png"'
+echo body >"$work/body"
+same "$(k create --raw "$pods/web/proxy/cgi-bin/say" -f "$work/body")" "$(printf 'POST []\nbody')"
+has "$(raw "$services/empty/proxy/" 2>&1 || true)" 'no endpoints available for service "empty"'
+has "$(raw "$pods/web:81/proxy/" 2>&1 || true)" "error trying to reach service"
+has "$(raw "$pods/nothere/proxy/" 2>&1 || true)" 'pods "nothere" not found'
+has "$(raw "$pods/web:x:y:z/proxy/" 2>&1 || true)" "invalid request"
+same "$(raw /api/v1/nodes/node-1/proxy/healthz)" ok
+same "$(raw /api/v1/nodes/node-1:10250/proxy/healthz)" ok
+has "$(raw /api/v1/nodes/node-1/proxy/pods)" '"kind":"PodList"'
+
+# With HTTP itself: redirects and the other methods.
+admin=$(k config view --raw -o json)
+field() { echo "$admin" | grep -o "\"$1\": \"[^\"]*\"" | head -n1 | cut -d'"' -f4; }
+field client-certificate-data | base64 -d >"$work/admin.pem"
+field client-key-data | base64 -d >>"$work/admin.pem"
+field certificate-authority-data | base64 -d >"$work/ca.pem"
+server=$(field server)
+ask() { inside curl -sS --max-time 10 --cacert "$work/ca.pem" --cert "$work/admin.pem" "$@"; }
+same "$(ask -o /dev/null -w '%{http_code} %{redirect_url}' "$server$pods/web/proxy?a=b")" \
+  "301 $server$pods/web/proxy/?a=b"
+same "$(ask -o /dev/null -w '%{http_code} %{redirect_url}' "$server$pods/web/proxy/sub")" \
+  "302 $server$pods/web/proxy/sub/"
+same "$(ask -o /dev/null -w '%{http_code}' -I "$server$pods/web/proxy/index.txt")" 200
+for method in PUT PATCH DELETE OPTIONS; do
+  ask -o /dev/null -w '%{http_code}\n' -X $method "$server$pods/web/proxy/index.txt" | grep -qE '^(200|501)$'
+done
+k -n "$ns" delete service web empty
+k -n "$ns" delete pod web --now
