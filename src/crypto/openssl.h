@@ -17,6 +17,7 @@ struct OpensslFree {
   void operator()(BIO* bio) const { BIO_free(bio); }
   void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
   void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+  void operator()(EVP_CIPHER_CTX* context) const { EVP_CIPHER_CTX_free(context); }
   void operator()(X509* certificate) const { X509_free(certificate); }
   void operator()(X509_REQ* request) const { X509_REQ_free(request); }
   void operator()(X509_EXTENSION* extension) const { X509_EXTENSION_free(extension); }
