@@ -2,6 +2,9 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <boost/asio/post.hpp>
+
 #include "base/log.h"
 #include "base/strings.h"
 #include "http/exchange.h"
@@ -17,15 +20,19 @@ using Wait = boost::asio::posix::descriptor_base;
 // reset the connection and could take our answer with it (RFC 9112, 9.6).
 constexpr int linger_timeout_s = 2;
 
-Response plain_text(const Status& status) {
-  Response response;
-  response.status = status.code;
-  response.headers.add("Content-Type", "text/plain; charset=utf-8");
-  response.body.append(status.message + "\n");
-  return response;
-}
+Status overloaded() { return too_many_requests("too much is being sent or waits for readers", 1); }
 
 bool has_no_body(int status) { return status < 200 || status == 204 || status == 304; }
+
+// What of an answer is in memory for its reader alone: objects that the store has anyway cost
+// nothing.
+size_t owned_bytes(const Body& body) {
+  size_t bytes = 0;
+  for (const Body::Piece& piece : body.pieces()) {
+    if (piece.owner.use_count() == 1) bytes += piece.view.size();
+  }
+  return bytes;
+}
 
 }  // namespace
 
@@ -36,7 +43,8 @@ Connection::Connection(std::shared_ptr<Loop> loop, std::shared_ptr<ServerState> 
       weak_loop_(loop),
       transport_(std::move(transport)),
       descriptor_(loop->context, transport_.fd()),
-      deadline_(loop->context, *this) {
+      deadline_(loop->context, *this),
+      holding_(server_->holding) {
   peer_.address = std::move(peer_address);
   server_->connection_opened();
 }
@@ -49,6 +57,15 @@ void Connection::start() {
   loop_.connections.insert(shared_from_this());
   if (server_->stopping) return close();
   deadline_.set(server_->options.handshake_timeout_s);
+  const auto give_up = [weak = weak_from_this(), loop = weak_loop_] {
+    const auto alive = loop.lock();
+    if (!alive) return;
+    boost::asio::post(alive->context, [weak] {
+      const auto connection = weak.lock();
+      if (connection && connection->state_ == State::handshake) connection->close();
+    });
+  };
+  handshake_ = server_->handshakes.begin(give_up);
   step();
 }
 
@@ -95,6 +112,7 @@ bool Connection::step_handshake() {
   std::string address = std::move(peer_.address);
   peer_ = peer_identity(transport_.ssl());
   peer_.address = std::move(address);
+  server_->handshakes.end(handshake_);
   begin_reading();
   return true;
 }
@@ -104,6 +122,8 @@ bool Connection::step_handshake() {
 void Connection::begin_reading() {
   state_ = State::reading;
   request_began_ = continue_sent_ = false;
+  holding_.resize(0);
+  write_by_ = {};
   const ServerOptions& options = server_->options;
   parser_.emplace(MessageLimits{options.max_header_bytes, options.max_body_bytes});
   deadline_.set(options.idle_timeout_s);
@@ -130,6 +150,7 @@ void Connection::feed(std::string_view bytes) {
   if (!parser_->done() && rest.size() > server_->options.max_header_bytes)
     return refuse(bad_request("a line of the request is too long"));
   input_ = rest;
+  if (!holding_.resize(parser_->request().body.size())) return refuse(overloaded());
   if (parser_->done()) return handle_request();
   if (!std::exchange(request_began_, true)) deadline_.set(server_->options.request_timeout_s);
   continue_if_expected();
@@ -150,6 +171,7 @@ void Connection::handle_request() {
   parser_.reset();
   request.peer = peer_;
   head_request_ = request.method == "HEAD";
+  get_request_ = request.method == "GET";
   server_->handler(std::make_shared<ServerExchange>(weak_from_this(), weak_loop_.lock(),
                                                     std::move(request), http10_));
 }
@@ -158,10 +180,11 @@ void Connection::handle_request() {
 // is unknown.
 void Connection::refuse(const Status& status) {
   parser_.reset();
+  holding_.resize(0);
   input_.clear();
   keep_alive_ = false;
   refused_ = true;
-  queue_response(plain_text(status), Framing::sized);
+  queue_response(plain_response(status), Framing::sized);
   state_ = State::writing;
   step();
 }
@@ -171,6 +194,11 @@ void Connection::refuse(const Status& status) {
 void Connection::answer(Response response) {
   if (state_ != State::handling) return;
   if (to_lower(response.headers.get("Connection")) == "close") keep_alive_ = false;
+  // What was written was written, and its writer hears so.
+  if (!holding_.resize(owned_bytes(response.body)) && get_request_) {
+    response = plain_response(overloaded());
+  }
+  answer_bytes_ = response.body.size();
   queue_response(response, has_no_body(response.status) ? Framing::none : Framing::sized);
   state_ = State::writing;
   step();
@@ -207,92 +235,6 @@ bool Connection::step_linger() {
   return result.kind == Io::done || wait_for(result);
 }
 
-// Streams -------------------------------------------------------------------------------------
-
-void Connection::begin_stream(std::shared_ptr<ServerStream> stream, Response head,
-                              std::function<void()> on_closed) {
-  if (state_ != State::handling) {
-    if (stream->set_gone() && on_closed) on_closed();
-    return;
-  }
-  stream_ = std::move(stream);
-  stream_ended_ = false;
-  on_closed_ = std::move(on_closed);
-  if (http10_) keep_alive_ = false;
-  queue_response(head, http10_ ? Framing::to_eof : Framing::chunked);
-  state_ = State::streaming;
-  if (server_->stopping) return drain();
-  step();
-}
-
-void Connection::flush_stream() {
-  if (state_ == State::streaming) step();
-}
-
-void Connection::cut_off() {
-  if (state_ == State::streaming) close();
-}
-
-bool Connection::step_stream() {
-  ServerStream::Taken taken = stream_->take();
-  for (Body::Piece& piece : taken.pieces) out_.push(std::move(piece));
-  stream_ended_ = stream_ended_ || taken.ended;
-  const bool all_written = flush_out();
-  if (state_ == State::closed) return false;
-  if (all_written) deadline_.clear();
-  if (all_written && stream_ended_) {
-    stream_.reset();
-    on_closed_ = nullptr;
-    if (keep_alive_)
-      begin_reading();
-    else
-      close();
-    return true;
-  }
-  watch_peer();
-  return false;
-}
-
-// While a stream is silent, only its end of the connection tells that the peer is gone. What the
-// peer sends meanwhile is kept as its next request, up to one header's worth.
-void Connection::watch_peer() {
-  while (!read_armed_) {
-    const IoResult result = transport_.read(loop_.read_buffer.data(), loop_.read_buffer.size());
-    if (result.kind != Io::done) {
-      wait_for(result);
-      return;
-    }
-    if (input_.size() + result.bytes > server_->options.max_header_bytes) return close();
-    input_.append(loop_.read_buffer.data(), result.bytes);
-  }
-}
-
-// Upgrades ------------------------------------------------------------------------------------
-
-void Connection::begin_upgrade(Response head, Upgrades::Run run) {
-  if (state_ != State::handling) return;
-  if (!server_->upgrades->reserve())
-    return answer(plain_text(too_many_requests("too many upgraded connections", 1)));
-  run_upgrade_ = std::move(run);
-  queue_response(head, Framing::none);
-  state_ = State::upgrading;
-  step();
-}
-
-bool Connection::step_upgrade() {
-  if (flush_out()) hand_over();
-  return false;
-}
-
-void Connection::hand_over() {
-  state_ = State::closed;
-  descriptor_.release();
-  deadline_.cancel();
-  server_->upgrades->start(std::move(transport_), std::move(input_), std::move(run_upgrade_));
-  loop_.connections.erase(shared_from_this());
-  server_->connection_closed();
-}
-
 // Writing -------------------------------------------------------------------------------------
 
 bool Connection::flush_out() {
@@ -301,13 +243,26 @@ bool Connection::flush_out() {
     if (chunk.empty()) return true;
     const IoResult result = transport_.write(chunk);
     if (result.kind != Io::done) {
-      deadline_.set(server_->options.write_timeout_s);
+      set_write_deadline();
       return wait_for(result);
     }
     out_.written(result.bytes);
     if (stream_) stream_->bytes_left(result.bytes);
   }
   return false;
+}
+
+// A reader that stops is given up soon, one that merely dribbles when the whole should be there. A
+// stream has no whole: its backlog is what is bounded.
+void Connection::set_write_deadline() {
+  const auto patience = std::chrono::seconds(server_->options.write_timeout_s);
+  const MonoTime now = system_clock().monotonic();
+  if (state_ != State::writing) return deadline_.set_at(now + patience);
+  if (write_by_ == MonoTime()) {
+    const auto whole = std::chrono::seconds(answer_bytes_ / server_->options.min_bytes_per_s);
+    write_by_ = now + patience + whole;
+  }
+  deadline_.set_at(std::min(now + patience, write_by_));
 }
 
 // Ends ----------------------------------------------------------------------------------------
@@ -334,6 +289,7 @@ void Connection::drain() {
 void Connection::close() {
   if (state_ == State::closed) return;
   if (state_ == State::upgrading) server_->upgrades->release();
+  if (state_ == State::handshake) server_->handshakes.end(handshake_);
   state_ = State::closed;
   transport_.shutdown();
   descriptor_.release();

@@ -77,6 +77,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void begin_reading();
   void hand_over();
   void linger();
+  void set_write_deadline();
 
   // True when all of `out_` left; otherwise waits, or the connection ended.
   bool flush_out();
@@ -93,6 +94,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::asio::posix::stream_descriptor descriptor_;  // Waits; the Transport owns the descriptor.
   Deadline<Connection> deadline_;
 
+  Holding holding_;
+  uint64_t handshake_ = 0;   // Its ticket.
+  size_t answer_bytes_ = 0;  // Of the answer that is being written, and when it must have left
+  MonoTime write_by_;        // (zero: its reader has kept up so far).
+
   State state_ = State::handshake;
   bool stepping_ = false;
   bool read_armed_ = false;
@@ -100,6 +106,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool keep_alive_ = true;
   bool http10_ = false;
   bool head_request_ = false;
+  bool get_request_ = false;
   bool request_began_ = false;  // Its first byte came.
   bool continue_sent_ = false;
   bool refused_ = false;  // Answered without reading all of the request.

@@ -20,8 +20,9 @@ class Deadline {
  public:
   Deadline(boost::asio::io_context& context, Owner& owner) : timer_(context), owner_(owner) {}
 
-  void set(int seconds) {
-    at_ = system_clock().monotonic() + std::chrono::seconds(seconds);
+  void set(int seconds) { set_at(system_clock().monotonic() + std::chrono::seconds(seconds)); }
+  void set_at(MonoTime at) {
+    at_ = at;
     if (at_ < armed_for_) arm();
   }
   void clear() { at_ = MonoTime::max(); }

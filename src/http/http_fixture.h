@@ -103,6 +103,14 @@ class RawClient {
     }
     return heard;
   }
+  // What is there, at most so much; "" when nothing is or the peer closed.
+  std::string hear_some(size_t size) {
+    std::string heard(size, '\0');
+    const auto n = duplex_->read_some(heard.data(), size);
+    closed_ = closed_ || !n.ok();
+    heard.resize(n.value_or(0));
+    return heard;
+  }
   std::string hear_all() { return hear("no server says this"); }
   bool closed() const { return closed_; }
 

@@ -16,6 +16,8 @@
 #include <utility>
 #include <vector>
 
+#include "http/handshakes.h"
+#include "http/holding.h"
 #include "http/http.h"
 #include "http/output_queue.h"
 #include "http/server.h"
@@ -39,11 +41,15 @@ struct ServerState {
   ServerState(ServerOptions the_options, Handler the_handler)
       : options(std::move(the_options)),
         handler(std::move(the_handler)),
-        upgrades(std::make_shared<Upgrades>(options.max_upgrades)) {}
+        upgrades(std::make_shared<Upgrades>(options.max_upgrades)),
+        holding(options.max_held_bytes),
+        handshakes(options.max_handshakes) {}
 
   const ServerOptions options;
   const Handler handler;
   const std::shared_ptr<Upgrades> upgrades;
+  HoldingSum holding;
+  Handshakes handshakes;
   std::atomic<bool> stopping{false};
 
   // Counts connections, so that stop() can wait for none.

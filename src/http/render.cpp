@@ -79,6 +79,17 @@ void append_fields(const Headers& headers, bool keep_connection, std::string* ou
 
 }  // namespace
 
+Response plain_response(const Status& status) {
+  Response response;
+  response.status = status.code;
+  response.headers.add("Content-Type", "text/plain; charset=utf-8");
+  if (status.details.retry_after_s > 0) {
+    response.headers.add("Retry-After", std::to_string(status.details.retry_after_s));
+  }
+  response.body.append(status.message + "\n");
+  return response;
+}
+
 std::string_view status_phrase(int status) {
   for (const Phrase& phrase : phrases)
     if (phrase.status == status) return phrase.text;

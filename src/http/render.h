@@ -19,6 +19,9 @@ enum class Framing {
   none,     // No body, no length: 1xx, 204, 304.
 };
 
+// A failure as a line of text.
+Response plain_response(const Status& status);
+
 std::string render_response_head(const Response& response, Framing framing, bool keep_alive);
 // `host` is the authority for the Host header, unless the request has one.
 std::string render_request_head(const Request& request, const std::string& host, bool keep_alive);

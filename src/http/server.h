@@ -28,6 +28,9 @@ struct ServerOptions {
   size_t max_header_bytes = 64u << 10;
   size_t max_connections = 4096;
   size_t max_upgrades = 256;
+  size_t max_handshakes = 1024;        // Beyond them the oldest is given up.
+  size_t max_held_bytes = 128u << 20;  // Of all large bodies and unread answers together: 429.
+  size_t min_bytes_per_s = 16u << 10;  // Of an answer's reader, on the whole.
   int handshake_timeout_s = 10;
   int request_timeout_s = 30;  // To send a whole request, once its first byte came.
   int idle_timeout_s = 300;    // Between requests.

@@ -2,12 +2,19 @@
 // and the server against clients that say what they like.
 #include "http/server.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+
 #include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <thread>
 #include <vector>
 
+#include "base/fd.h"
 #include "http/gzip.h"
+#include "http/holding.h"
 #include "http/http_fixture.h"
 
 using namespace orch;
@@ -185,6 +192,24 @@ TEST_CASE("no header value of ours can split a response") {
   CHECK_FALSE(answer->headers.has("Set-Cookie"));
 }
 
+// A TCP connection on which nothing is said.
+UniqueFd dial(uint16_t port) {
+  UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  REQUIRE(::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  return fd;
+}
+
+bool is_closed_by_peer(int fd) {
+  pollfd waiting{fd, POLLIN, 0};
+  if (poll(&waiting, 1, 5'000) != 1) return false;
+  char byte;
+  return recv(fd, &byte, 1, 0) <= 0;
+}
+
 TEST_CASE("slow requests end with 408, idle connections quietly") {
   ServerOptions options = server_options();
   options.request_timeout_s = 1;
@@ -196,6 +221,103 @@ TEST_CASE("slow requests end with 408, idle connections quietly") {
   CHECK(starts_with_status(slow.hear_all(), 408));
   CHECK(idle.hear_all().empty());
   CHECK(idle.closed());
+}
+
+TEST_CASE("of half-open handshakes the oldest is given up for the newest") {
+  ServerOptions options = server_options();
+  options.max_handshakes = 4;
+  options.threads = 1;  // Else connections begin in no order.
+  const auto server = serve(echo, options);
+  std::vector<UniqueFd> silent;
+  for (int i = 0; i < 8; ++i) silent.push_back(dial(server->port()));
+  for (int i = 0; i < 4; ++i) CHECK(is_closed_by_peer(silent[i].get()));
+  CHECK(connect(server->port())->send({}).ok());
+}
+
+TEST_CASE("bodies that are being sent cost so much together and no more, small ones always go") {
+  ServerOptions options = server_options();
+  options.max_held_bytes = 1u << 20;
+  const auto server = serve(echo, options);
+  const std::string head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n";
+  RawClient first(server->port()), second(server->port());
+  RawClient *held = &first, *refused = &second;
+  for (RawClient* client : {held, refused}) client->say(head + std::string(900'000, 'a'));
+  std::string refusal = refused->hear(head_end, 5'000);
+  if (refusal.empty()) {  // It was read before the other one.
+    std::swap(held, refused);
+    refusal = refused->hear(head_end, 5'000);
+  }
+  CHECK(starts_with_status(refusal, 429));
+  CHECK(refusal.find("Retry-After: 1") != refusal.npos);
+  Request small;
+  small.method = "POST";
+  small.body = std::string(kFreeHoldingBytes, 's');
+  const auto answer = connect(server->port())->send(small);
+  REQUIRE(answer.ok());
+  CHECK(answer->status == 200);
+  held->say(std::string(100'000, 'a'));
+  CHECK(starts_with_status(held->hear(head_end), 200));
+}
+
+TEST_CASE("answers that nobody reads cost so much together, and what is shared costs nothing") {
+  constexpr size_t kLarge = 32u << 20;  // More than the kernel's buffers take.
+  ServerOptions options = server_options();
+  options.max_held_bytes = kLarge + kLarge / 2;
+  options.write_timeout_s = 1;
+  Event cut_off;
+  const std::shared_ptr<const std::string> shared = std::make_shared<std::string>(kLarge, 's');
+  const auto answer = [&](std::shared_ptr<Exchange> exchange) {
+    const std::string& target = exchange->request().target;
+    Response response;
+    if (target == "/shared") response.body.append_shared(shared, *shared);
+    if (target == "/own") response.body.append(std::string(kLarge, 'o'));
+    if (target == "/stopped") {
+      const std::shared_ptr<std::string> own(new std::string(kLarge, 'o'), [&](std::string* text) {
+        delete text;
+        cut_off.raise();
+      });
+      response.body.append_shared(own, *own);
+    }
+    exchange->send(std::move(response));
+  };
+  const auto server = serve(answer, options);
+  const auto ask = [](RawClient& client, const std::string& target) {
+    client.say("GET " + target + " HTTP/1.1\r\nHost: a\r\n\r\n");
+    return client.hear(head_end);
+  };
+  RawClient stopped(server->port()), second(server->port()), reader(server->port());
+  CHECK(starts_with_status(ask(stopped, "/stopped"), 200));  // And never reads on.
+  CHECK(starts_with_status(ask(second, "/own"), 429));
+  CHECK(starts_with_status(ask(reader, "/shared"), 200));
+  CHECK(connect(server->port())->send({})->status == 200);
+  REQUIRE(cut_off.wait());
+  RawClient third(server->port());
+  CHECK(starts_with_status(ask(third, "/own"), 200));
+}
+
+TEST_CASE("a reader that dribbles is given up when the whole should be there") {
+  ServerOptions options = server_options();
+  options.write_timeout_s = 1;
+  options.min_bytes_per_s = 64u << 20;
+  const size_t whole = 64u << 20;
+  const auto server = serve(
+      [&](std::shared_ptr<Exchange> exchange) {
+        Response response;
+        response.body.append(std::string(whole, 'x'));
+        exchange->send(std::move(response));
+      },
+      options);
+  RawClient client(server->port());
+  client.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  // A piece now and then: never a reader that stopped, yet it would take minutes.
+  size_t heard = 0;
+  for (int i = 0; i < 40; ++i) {
+    heard += client.hear_some(64u << 10).size();
+    poll(nullptr, 0, 100);
+  }
+  heard += client.hear_all().size();
+  CHECK(client.closed());
+  CHECK(heard < whole);
 }
 
 TEST_CASE("a dropped exchange answers 500") {
