@@ -165,7 +165,7 @@ void LoopRunner::enqueue(std::string_view loop, const ObjectKey& key) {
   for (size_t i = 0; i < loops_.size(); ++i) {
     if (loops_[i].reconciler->name() != loop) continue;
     const std::lock_guard lock(mutex_);
-    queue_.add({i, key});
+    add_key({i, key});
     wake_.notify_one();
   }
 }
@@ -176,9 +176,14 @@ void LoopRunner::on_change(const std::vector<LoopWatch>& watches, const Change& 
     const std::vector<ObjectKey> keys = watch.watch.keys(changed);
     if (keys.empty()) continue;
     const std::lock_guard lock(mutex_);
-    for (const ObjectKey& key : keys) queue_.add({watch.loop, key});
+    for (const ObjectKey& key : keys) add_key({watch.loop, key});
     wake_.notify_one();
   }
+}
+
+void LoopRunner::add_key(const WorkItem& item) {
+  queue_.add(item);
+  if (added_at_.try_emplace(item, clock_.monotonic()).second) ++loops_[item.loop].metrics.adds;
 }
 
 void LoopRunner::on_revision(int64_t revision) {
@@ -262,11 +267,21 @@ bool LoopRunner::wait_behind_fence(const WorkItem& item) {
   return true;
 }
 
+// What was added meanwhile waits from now on.
+void LoopRunner::note_taken(const WorkItem& item, MonoTime now) {
+  const std::lock_guard lock(mutex_);
+  const auto at = added_at_.find(item);
+  if (at == added_at_.end()) return;  // It ran again by itself.
+  loops_[item.loop].metrics.waited->add(std::chrono::duration<double>(now - at->second).count());
+  added_at_.erase(at);
+}
+
 void LoopRunner::run(const WorkItem& item) {
   if (wait_behind_fence(item)) return;
   Loop& loop = loops_[item.loop];
   Fence notes;
   const MonoTime began = clock_.monotonic();
+  note_taken(item, began);
   api_->begin_notes(&notes);
   const Result<Requeue> result = loop.reconciler->reconcile(item.key);
   api_->end_notes();
@@ -278,7 +293,9 @@ void LoopRunner::run(const WorkItem& item) {
                  loop.metrics.name + " " + item.key.to_string() + ": " + result.status().message);
   const std::lock_guard lock(mutex_);
   ++loop.metrics.runs;
-  loop.metrics.seconds += std::chrono::duration<double>(ended - began).count();
+  const double seconds = std::chrono::duration<double>(ended - began).count();
+  loop.metrics.seconds += seconds;
+  loop.metrics.worked->add(seconds);
   if (!notes.empty()) {
     if (fences_.size() >= kMaxFences)
       std::erase_if(fences_, [&](const auto& entry) {

@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/histogram.h"
 #include "client/api.h"
 #include "client/work_queue.h"
 
@@ -86,8 +87,12 @@ class Reconciler {
 struct LoopMetrics {
   std::string name;
   uint64_t runs = 0, failures = 0, requeues = 0, fence_waits = 0;
+  uint64_t adds = 0;   // Keys that began to wait.
   double seconds = 0;  // Spent in reconcile().
   size_t depth = 0;    // Keys waiting now.
+  // How long keys waited since they were due, and were worked on.
+  std::shared_ptr<Histogram> waited = std::make_shared<Histogram>(kQueueLimitsS);
+  std::shared_ptr<Histogram> worked = std::make_shared<Histogram>(kQueueLimitsS);
 };
 
 class LoopRunner {
@@ -143,6 +148,8 @@ class LoopRunner {
   void work();
   void on_change(const std::vector<LoopWatch>& watches, const Change& change);
   void on_revision(int64_t revision);
+  void add_key(const WorkItem& item);
+  void note_taken(const WorkItem& item, MonoTime now);
   bool wait_behind_fence(const WorkItem& item);
   bool reached(const Fence& fence) const;
   void run(const WorkItem& item);
@@ -158,7 +165,8 @@ class LoopRunner {
   std::condition_variable wake_;
   WorkQueue queue_;
   std::map<WorkItem, Fence> fences_;
-  std::set<WorkItem> parked_;  // Items that wait for their fence.
+  std::set<WorkItem> parked_;              // Items that wait for their fence.
+  std::map<WorkItem, MonoTime> added_at_;  // Items that wait since they were added.
   int64_t told_revision_ = 0;
   bool stopping_ = false;
 };

@@ -113,6 +113,28 @@ TEST_CASE("failures are retried after their backoff, requeues after their delay"
   CHECK(runner.metrics()[0].requeues == 1);
 }
 
+TEST_CASE("how long a key waited and was worked on is measured from its first add") {
+  FakeClock clock;
+  FakeCluster cluster(clock);
+  LoopRunner runner(cluster, cluster, clock);
+  runner.add(std::make_unique<TestLoop>([&](const ObjectKey&) -> Result<Requeue> {
+    clock.advance(20s);
+    return Requeue::never();
+  }));
+  runner.start(0);
+  runner.enqueue("test", {"default", "a"});
+  clock.advance(2s);
+  runner.enqueue("test", {"default", "a"});  // It waits already.
+  clock.advance(1s);
+  CHECK(runner.run_pending() == 1);
+  const LoopMetrics metrics = runner.metrics()[0];
+  CHECK(metrics.adds == 1);
+  CHECK(metrics.waited->sum() == 3);
+  CHECK(metrics.worked->sum() == 20);
+  runner.enqueue("test", {"default", "a"});
+  CHECK(runner.metrics()[0].adds == 2);
+}
+
 TEST_CASE("the fence: a key does not run before the cache shows what it wrote") {
   FakeClock clock;
   FakeCluster cluster(clock);

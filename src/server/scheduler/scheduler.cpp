@@ -228,8 +228,9 @@ std::optional<Scheduler::Choice> Scheduler::choose_next() {
   if (active_.empty()) return std::nullopt;
   Pending& pending = pending_.at(std::get<2>(*active_.begin()));
   active_.erase(active_.begin());
-  if (pending.place == Place::gated) return Choice{pending.pod, "", ""};
+  if (pending.place == Place::gated) return Choice{pending.pod, "", "", {}};
 
+  const MonoTime began = clock_.monotonic();
   std::vector<Verdict> verdicts;
   std::vector<const NodeInfo*> fitting;
   for (const auto& [name, node] : nodes_) {
@@ -242,21 +243,40 @@ std::optional<Scheduler::Choice> Scheduler::choose_next() {
   pending.move_requested = false;
   if (fitting.empty()) {
     pending.place = Place::unschedulable;
-    return Choice{pending.pod, "", render_unschedulable(verdicts)};
+    return Choice{pending.pod, "", render_unschedulable(verdicts), began};
   }
   const size_t start = std::get<1>(pending.turn) % fitting.size();
   const NodeInfo& best = *fitting[plan_best(pending.pod, fitting, start)];
   pending.place = Place::binding;
-  Choice choice{pending.pod, best.name, ""};
+  Choice choice{pending.pod, best.name, "", began};
   assign(pending.pod, choice.node);
   return choice;
 }
 
 void Scheduler::act(const Choice& choice) {
   if (choice.node.empty() && choice.message.empty()) return report_gated(choice.pod.key);
-  if (choice.node.empty()) return report_unschedulable(choice);
+  if (choice.node.empty()) {
+    count(&attempts_.unschedulable, choice);
+    return report_unschedulable(choice);
+  }
   if (binders_ && binders_->run([this, choice] { bind_pod(choice); })) return;
   bind_pod(choice);
+}
+
+void Scheduler::count(Histogram* attempts, const Choice& choice) const {
+  attempts->add(std::chrono::duration<double>(clock_.monotonic() - choice.began).count());
+}
+
+SchedulerMetrics Scheduler::metrics() const {
+  SchedulerMetrics metrics{.attempts = attempts_};
+  const std::lock_guard lock(mutex_);
+  for (const auto& [key, pending] : pending_) {
+    metrics.active += pending.place == Place::active;
+    metrics.backoff += pending.place == Place::delayed;
+    metrics.unschedulable += pending.place == Place::unschedulable;
+    metrics.gated += pending.place == Place::gated;
+  }
+  return metrics;
 }
 
 void Scheduler::bind_pod(const Choice& choice) {
@@ -268,6 +288,7 @@ void Scheduler::bind_pod(const Choice& choice) {
         Value::object({{"namespace", key.ns}, {"name", key.name}, {"uid", choice.pod.uid}})},
        {"target", Value::object({{"apiVersion", "v1"}, {"kind", "Node"}, {"name", choice.node}})}});
   const auto bound = api_.create_sub(pods(), key, "binding", binding);
+  count(bound ? &attempts_.scheduled : &attempts_.error, choice);
   const Value reference =
       Value::object({{"apiVersion", "v1"}, {"kind", "Pod"}, {"metadata", binding["metadata"]}});
   if (bound.ok()) {

@@ -18,6 +18,7 @@
 #include <unordered_map>
 
 #include "base/clock.h"
+#include "base/histogram.h"
 #include "base/task_pool.h"
 #include "client/api.h"
 #include "client/event_recorder.h"
@@ -29,6 +30,16 @@ inline constexpr const char* kSchedulerName = "default-scheduler";
 // A binding that failed is tried again after 1, 2, 4 ... 10 s.
 inline constexpr std::chrono::seconds kFirstRetry{1};
 inline constexpr std::chrono::seconds kLastRetry{10};
+
+// What it has done since the start, and what waits now.
+struct SchedulerMetrics {
+  size_t active = 0, backoff = 0, unschedulable = 0, gated = 0;
+  // From choosing a pod until it was bound, or found to fit nowhere, or its binding failed.
+  struct Attempts {
+    Histogram scheduled{kAttemptLimitsS}, unschedulable{kAttemptLimitsS}, error{kAttemptLimitsS};
+  };
+  const Attempts& attempts;
+};
 
 class Scheduler {
  public:
@@ -43,6 +54,8 @@ class Scheduler {
   void start();
   // Ends after the bindings under way. Idempotent.
   void stop();
+
+  SchedulerMetrics metrics() const;
 
   // For tests: watches only; then run_pending() schedules, on this thread, what waits and is due.
   void watch();
@@ -64,6 +77,7 @@ class Scheduler {
     PodInfo pod;
     std::string node;  // "" = none fits, because of `message`.
     std::string message;
+    MonoTime began{};
   };
 
   void on_node(const client::Change& change);
@@ -79,6 +93,7 @@ class Scheduler {
   std::optional<Choice> choose_next();
   void act(const Choice& choice);
   void bind_pod(const Choice& choice);
+  void count(Histogram* attempts, const Choice& choice) const;
   void report_unschedulable(const Choice& choice);
   void report_gated(const client::ObjectKey& key);
   void set_condition(const client::ObjectKey& key, std::string_view reason,
@@ -91,7 +106,9 @@ class Scheduler {
   std::unique_ptr<TaskPool> binders_;  // None: bind on the calling thread.
   std::thread thread_;
 
-  std::mutex mutex_;  // Guards the rest.
+  SchedulerMetrics::Attempts attempts_;
+
+  mutable std::mutex mutex_;  // Guards the rest.
   std::condition_variable wake_;
   bool stopping_ = false;
   std::map<std::string, NodeInfo> nodes_;

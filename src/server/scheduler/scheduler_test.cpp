@@ -212,6 +212,12 @@ TEST_CASE("a pod that fits nowhere says why and waits for room, without polling"
   CHECK(world.node_of("big") == "a");
   CHECK(world.node_of("late").empty());
   CHECK(world.condition_of("late")["reason"].as_string() == "Unschedulable");
+  const SchedulerMetrics metrics = world.scheduler.metrics();
+  CHECK(metrics.unschedulable == 1);
+  CHECK(metrics.active == 0);
+  CHECK(metrics.attempts.scheduled.total() == 1);
+  CHECK(metrics.attempts.unschedulable.total() == 1);
+  CHECK(metrics.attempts.error.total() == 0);
   CHECK(world.condition_of("late")["status"].as_string() == "False");
   const auto told = world.events.told();
   CHECK(told.back().starts_with(
