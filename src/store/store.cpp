@@ -30,6 +30,14 @@ Result<void> validate_write(const Write& write) {
   return {};
 }
 
+// A disk that is full must not keep a cluster from starting: what stays as it was can be read.
+void reseal(Table& table, std::span<const RecordPtr> stale) {
+  if (stale.empty()) return;
+  if (const Result<void> written = table.reseal(stale); !written.ok()) {
+    log::error("store", "values stay as they were on disk: " + written.status().message);
+  }
+}
+
 }  // namespace
 
 Store::Store(Options options, std::unique_ptr<Machine> machine, std::unique_ptr<Log> log)
@@ -40,6 +48,7 @@ Result<std::unique_ptr<Store>> Store::open(Options options, Tagger tagger) {
   Result<Table::Loaded> read = table->load(tagger);
   if (!read) return unreadable(std::move(read).status());
   Table::Loaded loaded = *std::move(read);
+  reseal(*table, loaded.stale);
   log::info("store", "opened " + options.directory + ": " + std::to_string(loaded.records.size()) +
                          " objects, revision " + std::to_string(loaded.revision));
   auto machine = std::make_unique<Machine>(options, std::move(table), std::move(loaded));

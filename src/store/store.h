@@ -27,6 +27,7 @@
 
 namespace orch::store {
 
+class Cipher;
 class Log;
 class Machine;
 class WatchHub;
@@ -132,6 +133,7 @@ struct Options {
   // The WAL is moved into the database when it has grown by so many pages of 4 KiB; the writer is
   // held for the remainder when it is eight times as long (128 MiB).
   int checkpoint_pages = 4096;
+  const Cipher* cipher = nullptr;  // Outlives the store. Null: everything lies on disk as it is.
   std::string vfs;  // The SQLite VFS beneath; "" is the system's. Tests put a failing disk here.
 };
 
@@ -141,8 +143,10 @@ class Store {
   using Tagger = std::function<Tags(std::string_view key, std::string_view bytes)>;
 
   // Opens or makes `orch.db` in the directory and loads it. Fails when another process has it, when
-  // the disk fails, or when a row is damaged (the message names key and file). A store that was
-  // killed may continue with a revision higher than its last by a bounded gap, never lower.
+  // the disk fails, or when a row is damaged or can't be opened by the cipher (the message names
+  // key and file). Rows that are sealed otherwise than the cipher would do now are written anew. A
+  // store that was killed may continue with a revision higher than its last by a bounded gap,
+  // never lower.
   static Result<std::unique_ptr<Store>> open(Options options, Tagger tagger);
   ~Store();  // close().
 
@@ -178,8 +182,8 @@ class Store {
 
   // --- Copying. Writes the state as it is on disk to the new file `path`, which appears whole and
   // synced or not at all; reads and writes go on. AlreadyExists when there is a file. To restore:
-  // an empty directory with that file in it as `orch.db`. Relaxed writes are in it up to
-  // their last flush.
+  // an empty directory with that file in it as `orch.db`; the cipher must know its secrets still.
+  // Relaxed writes are in it up to their last flush.
   Result<void> snapshot(const std::string& path) const;
 
   // --- Watching. The sink gets every event below `prefix` with a revision greater than

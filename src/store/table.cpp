@@ -8,6 +8,7 @@
 
 #include "base/files.h"
 #include "base/log.h"
+#include "store/cipher.h"
 #include "store/row_checksum.h"
 
 namespace orch::store {
@@ -62,9 +63,10 @@ Result<UniqueFd> lock_directory(const std::string& directory) {
 
 std::string database_path(const std::string& directory) { return directory + "/orch.db"; }
 
-Table::Table(std::string directory, UniqueFd lock, Connection connection)
-    : directory_(std::move(directory)),
+Table::Table(const Options& options, UniqueFd lock, Connection connection)
+    : directory_(options.directory),
       path_(database_path(directory_)),
+      cipher_(options.cipher),
       lock_(std::move(lock)),
       connection_(std::move(connection)) {}
 
@@ -74,7 +76,7 @@ Result<std::unique_ptr<Table>> Table::open(const Options& options) {
   ORCH_TRY(make_dirs(directory, 0700));
   UniqueFd lock = ORCH_TRY(lock_directory(directory));
   Connection connection = ORCH_TRY(Connection::open(path, options.vfs));
-  std::unique_ptr<Table> table(new Table(directory, std::move(lock), std::move(connection)));
+  std::unique_ptr<Table> table(new Table(options, std::move(lock), std::move(connection)));
   if (Result<void> prepared = table->prepare(); !prepared) {
     return unreadable(std::move(prepared).status());
   }
@@ -125,7 +127,9 @@ Result<Table::Loaded> Table::load(const Store::Tagger& tagger) {
   Statement row = ORCH_TRY(connection_.prepare("SELECT * FROM o"));
   int code = 0;
   while ((code = row.step()) == SQLITE_ROW) {
-    RecordPtr record = ORCH_TRY(load_row(row, tagger));
+    bool stale = false;
+    RecordPtr record = ORCH_TRY(load_row(row, tagger, &stale));
+    if (stale) loaded.stale.push_back(record);
     loaded.revision = std::max(loaded.revision, record->revision);
     loaded.last_row = std::max(loaded.last_row, record->row);
     loaded.records.push_back(std::move(record));
@@ -143,18 +147,28 @@ Result<Table::Loaded> Table::load(const Store::Tagger& tagger) {
   return loaded;
 }
 
-Result<RecordPtr> Table::load_row(Statement& row, const Store::Tagger& tagger) {
+Result<RecordPtr> Table::load_row(Statement& row, const Store::Tagger& tagger, bool* stale) {
   const int64_t id = row.integer(0), revision = row.integer(1), create_revision = row.integer(2);
   const int64_t revision_at = row.integer(3), checksum = row.integer(4);
-  const std::string_view key = row.bytes(5), bytes = row.bytes(6);
-
-  const std::string digits = std::to_string(revision);
-  const bool sound =
-      checksum == checksum_of(id, revision, create_revision, revision_at, key, bytes) &&
-      revision_at >= 0 && static_cast<size_t>(revision_at) + digits.size() <= bytes.size();
-  if (!sound) {
+  const std::string_view key = row.bytes(5), stored = row.bytes(6);
+  const auto damaged = [&] {
     return internal_error(path_ + " is damaged: row " + std::to_string(id) + ", key " +
                           std::string(key) + ", fails its checksum");
+  };
+  if (checksum != checksum_of(id, revision, create_revision, revision_at, key, stored)) {
+    return damaged();
+  }
+  std::optional<std::string> opened;
+  if (cipher_) {
+    auto result = cipher_->open(key, stored);
+    if (!result) return std::move(result).status().in(path_);
+    opened = *std::move(result);
+    *stale = cipher_->is_stale(key, stored);
+  }
+  const std::string_view bytes = opened ? *opened : stored;
+  const std::string digits = std::to_string(revision);
+  if (revision_at < 0 || static_cast<size_t>(revision_at) + digits.size() > bytes.size()) {
+    return damaged();
   }
   std::string without_digits(bytes);
   without_digits.erase(static_cast<size_t>(revision_at), digits.size());
@@ -207,15 +221,35 @@ int Table::write_all(std::span<const Change> changes, std::optional<int64_t> rev
   return code == SQLITE_DONE ? commit_->run() : code;
 }
 
+Result<void> Table::reseal(std::span<const RecordPtr> records) {
+  constexpr size_t kRowsAtOnce = 1000;
+  const std::string total = std::to_string(records.size());
+  for (size_t done = 0; !records.empty();) {
+    std::vector<Change> changes;
+    for (const RecordPtr& record : records.first(std::min(records.size(), kRowsAtOnce))) {
+      changes.push_back({record->row, record});
+    }
+    ORCH_TRY(write(changes, std::nullopt));
+    records = records.subspan(changes.size());
+    done += changes.size();
+    log::info("store", "sealed " + std::to_string(done) + " of " + total + " values anew");
+  }
+  // Pages that became free long ago may hold values, too.
+  return connection_.run("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)");
+}
+
 int Table::write_row(const Record& record) {
+  const std::optional<std::string> sealed =
+      cipher_ ? cipher_->seal(record.key, record.bytes) : std::nullopt;
+  const std::string_view stored = sealed ? *sealed : record.bytes;
   put_->bind(1, record.row);
   put_->bind(2, record.revision);
   put_->bind(3, record.create_revision);
   put_->bind(4, record.revision_at);
   put_->bind(5, checksum_of(record.row, record.revision, record.create_revision, record.revision_at,
-                            record.key, record.bytes));
+                            record.key, stored));
   put_->bind_text(6, record.key);
-  put_->bind_blob(7, record.bytes);
+  put_->bind_blob(7, stored);
   return put_->run();
 }
 

@@ -36,6 +36,7 @@ class Table {
   };
   struct Loaded {
     std::vector<RecordPtr> records;  // Sorted by key.
+    std::vector<RecordPtr> stale;    // Those of them that reseal() is for.
     int64_t revision = 1;            // No revision above it was ever handed out.
     int64_t last_row = 0;
   };
@@ -51,20 +52,25 @@ class Table {
   // final: see health().
   Result<void> write(std::span<const Change> changes, std::optional<int64_t> revision_floor);
 
+  // Writes these rows as the cipher would write them now, and leaves nothing of what they were
+  // before in the file or its WAL. Before the first write().
+  Result<void> reseal(std::span<const RecordPtr> records);
+
   // The failure after which nothing can be written any more: an fsync that failed leaves unknown
   // what is on disk, and the next one may claim success without it. Any thread.
   Result<void> health() const;
 
  private:
-  Table(std::string directory, UniqueFd lock, Connection connection);
+  Table(const Options& options, UniqueFd lock, Connection connection);
   Result<void> prepare();
-  Result<RecordPtr> load_row(Statement& row, const Store::Tagger& tagger);
+  Result<RecordPtr> load_row(Statement& row, const Store::Tagger& tagger, bool* stale);
   int write_all(std::span<const Change> changes, std::optional<int64_t> revision_floor);
   int write_row(const Record& record);
   Status undo(int code);  // Of a transaction that failed so; says why.
   void latch(Status failure);
 
   const std::string directory_, path_;
+  const Cipher* const cipher_;
   UniqueFd lock_;  // Before the connection: let go of last.
   Connection connection_;
   std::optional<Statement> begin_, commit_, rollback_, put_, erase_, set_floor_;
