@@ -34,6 +34,8 @@ int main(int argc, char** argv) {
       return orch::cli::run_snapshot_restore(command.snapshot);
     case Command::Verb::snapshot_prune:
       return orch::cli::run_snapshot_prune(command.snapshot);
+    case Command::Verb::encrypt:
+      return orch::cli::run_secrets_encrypt(command.encrypt);
     case Command::Verb::reset:
       return orch::cli::run_reset(command.reset);
     case Command::Verb::version:

@@ -59,6 +59,22 @@ void add_server_flags(CLI::App* app, ServerOptions& o) {
   flag(app, "cluster-dns", o.cluster_dns, "Address of the cluster's DNS");
   flag(app, "cluster-domain", o.cluster_domain, "Domain of the cluster");
   flag(app, "service-node-port-range", o.service_node_port_range, "Ports of NodePort services");
+  flag(app, "encryption-provider-config", o.encryption_config,
+       "Secrets with which Secrets are encrypted on disk (default: in the data directory)");
+  flag(app, "max-requests-inflight", o.max_requests_inflight,
+       "Requests that read and are worked on at once; 0: any number")
+      ->check(CLI::NonNegativeNumber);
+  flag(app, "max-mutating-requests-inflight", o.max_mutating_requests_inflight,
+       "The same of requests that write")
+      ->check(CLI::NonNegativeNumber);
+  flag(app, "audit-policy-file", o.audit_policy_file, "Which requests are audited (default: none)");
+  flag(app, "audit-log-path", o.audit_log_path, "Where audit events go; - is standard output");
+  flag(app, "audit-log-maxsize", o.audit_log_maxsize, "Megabytes of it before it is rotated")
+      ->check(CLI::Range(1, 1 << 20));
+  flag(app, "audit-log-maxbackup", o.audit_log_maxbackup, "Old ones that are kept; 0: all")
+      ->check(CLI::NonNegativeNumber);
+  flag(app, "audit-log-maxage", o.audit_log_maxage, "Days that old ones are kept; 0: for ever")
+      ->check(CLI::NonNegativeNumber);
   app->add_flag("--disable-agent", o.disable_agent, "Be a control plane only, not a node")
       ->envname(environment_name("disable-agent"));
   app->add_flag("--disable-scheduler", o.disable_scheduler, "Leave scheduling to another program")
@@ -104,6 +120,24 @@ std::vector<std::pair<CLI::App*, Command::Verb>> add_snapshot_verbs(CLI::App* ap
           {check, Verb::snapshot_check},
           {restore, Verb::snapshot_restore},
           {prune, Verb::snapshot_prune}};
+}
+
+// `orch secrets-encrypt STEP`, the steps named as k3s names them.
+void add_encrypt_verb(CLI::App* app, EncryptOptions& o) {
+  CLI::App* verb = app->add_subcommand("secrets-encrypt", "Look after the encryption of Secrets");
+  verb->require_subcommand(1);
+  const auto step = [&](const char* name, const char* help, EncryptOptions::Step value) {
+    CLI::App* one = verb->add_subcommand(name, help);
+    flag(one, "data-dir", o.data_dir, "Where everything is kept");
+    flag(one, "encryption-provider-config", o.encryption_config,
+         "As `orch server` was told (default: in the data directory)");
+    one->callback([&o, value] { o.step = value; });
+  };
+  step("status", "Show which secret encrypts, and what lies on disk", EncryptOptions::Step::status);
+  step("rotate-keys", "Make a new secret; the old ones can still be read",
+       EncryptOptions::Step::rotate_keys);
+  step("reencrypt", "Encrypt all with the newest secret; the server must not run",
+       EncryptOptions::Step::reencrypt);
 }
 
 // The text form of a scalar, as CLI11 takes it.
@@ -208,6 +242,7 @@ Parsed parse_command_line(int argc, char** argv) {
       app.add_subcommand("reset", "Remove all pods, mounts, links and rules of this node");
   flag(reset, "data-dir", command.reset.data_dir, "Where everything is kept");
   flag(reset, "run-dir", command.reset.run_dir, "Where the state of this boot is kept");
+  add_encrypt_verb(&app, command.encrypt);
   app.add_subcommand("version", "Show the version");
 
   try {
@@ -228,6 +263,8 @@ Parsed parse_command_line(int argc, char** argv) {
     command.verb = Command::Verb::image_import;
   } else if (list->parsed()) {
     command.verb = Command::Verb::image_list;
+  } else if (app.get_subcommand("secrets-encrypt")->parsed()) {
+    command.verb = Command::Verb::encrypt;
   } else if (reset->parsed()) {
     command.verb = Command::Verb::reset;
   }

@@ -40,6 +40,10 @@ struct ServerOptions {
   std::string cluster_dns = "10.43.0.10";
   std::string cluster_domain = "cluster.local";
   std::string service_node_port_range = "30000-32767";
+  std::string encryption_config;  // "" = in the data directory.
+  int max_requests_inflight = 400, max_mutating_requests_inflight = 200;  // 0: no limit.
+  std::string audit_policy_file, audit_log_path;
+  int audit_log_maxsize = 100, audit_log_maxbackup = 0, audit_log_maxage = 0;
   bool disable_agent = false;
   bool disable_scheduler = false;
   bool disable_controller_manager = false;
@@ -69,6 +73,13 @@ struct SnapshotOptions {
   std::string snapshot;  // For check and restore: a path, or a name in the folder.
 };
 
+struct EncryptOptions {
+  enum class Step { status, rotate_keys, reencrypt };
+  Step step = Step::status;
+  std::string data_dir = "/var/lib/orch";
+  std::string encryption_config;
+};
+
 struct ResetOptions {
   std::string data_dir = "/var/lib/orch";
   std::string run_dir = "/run/orch";
@@ -86,6 +97,7 @@ struct Command {
     snapshot_check,
     snapshot_restore,
     snapshot_prune,
+    encrypt,
     reset,
     version
   };
@@ -94,6 +106,7 @@ struct Command {
   AgentOptions agent;
   ImageOptions image;
   SnapshotOptions snapshot;
+  EncryptOptions encrypt;
   ResetOptions reset;
 };
 

@@ -13,6 +13,7 @@
 #include "base/strings.h"
 #include "cli/join_token.h"
 #include "cli/process.h"
+#include "cli/server_metrics.h"
 #include "cli/verbs.h"
 #include "server/controllers/controllers.h"
 #include "server/scheduler/scheduler.h"
@@ -93,6 +94,8 @@ Result<ServerSetup> check_options(const ServerOptions& options) {
   setup.snapshot_interval = ORCH_TRY(parse_interval(options.snapshot_interval));
   if (options.snapshot_retention < 1)
     return bad_request("--snapshot-retention must be at least 1; --snapshot-interval 0 makes none");
+  if (options.audit_policy_file.empty() != options.audit_log_path.empty())
+    return bad_request("--audit-policy-file and --audit-log-path go together");
   setup.join_secret = ORCH_TRY(settle_secret(options.node, system_random()));
   return setup;
 }
@@ -118,6 +121,14 @@ Result<std::unique_ptr<apiserver::ApiServer>> start_api_server(const ServerOptio
   api.join_token = setup.join_secret;
   if (!options.disable_controller_manager) api.components.emplace_back("controller-manager");
   if (!options.disable_scheduler) api.components.emplace_back("scheduler");
+  api.encryption_config = options.encryption_config;
+  api.max_requests_inflight = options.max_requests_inflight;
+  api.max_mutating_requests_inflight = options.max_mutating_requests_inflight;
+  api.audit_policy_file = options.audit_policy_file;
+  api.audit_log.path = options.audit_log_path;
+  api.audit_log.max_size_mb = options.audit_log_maxsize;
+  api.audit_log.max_backups = options.audit_log_maxbackup;
+  api.audit_log.max_age_days = options.audit_log_maxage;
   return apiserver::ApiServer::start(std::move(api));
 }
 
@@ -170,6 +181,11 @@ Result<void> serve(const ServerOptions& options) {
                                {scheduler::kSchedulerName, ""});
   scheduler::Scheduler scheduler(*scheduler_api, server->cache(), events, system_clock());
   if (!options.disable_scheduler) scheduler.start();
+
+  const auto metrics = server->add_metrics([&](std::string* out) {
+    append_loop_metrics(out, controllers.metrics());
+    append_scheduler_metrics(out, scheduler.metrics());
+  });
 
   std::unique_ptr<pods::Agent> agent;
   if (!options.disable_agent) agent = ORCH_TRY(start_agent(options, setup, *server, *agent_api));

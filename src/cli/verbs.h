@@ -18,6 +18,7 @@ int run_snapshot_list(const SnapshotOptions& options);
 int run_snapshot_check(const SnapshotOptions& options);
 int run_snapshot_restore(const SnapshotOptions& options);
 int run_snapshot_prune(const SnapshotOptions& options);
+int run_secrets_encrypt(const EncryptOptions& options);
 int run_reset(const ResetOptions& options);
 int run_version();
 

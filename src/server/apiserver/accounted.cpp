@@ -3,11 +3,21 @@
 namespace orch::apiserver {
 namespace {
 
-// A stream that counts as long-running while somebody holds it.
+// What lasts as long as somebody holds a stream or an upgraded connection.
+struct LongRunning {
+  InFlight::Place place;
+  std::shared_ptr<AuditEntry> audit;
+
+  ~LongRunning() {
+    if (audit) audit->ended();
+  }
+};
+
 class CountedStream : public http::Stream {
  public:
-  CountedStream(std::shared_ptr<http::Stream> inner, InFlight::Place place)
-      : inner_(std::move(inner)), place_(std::move(place)) {}
+  CountedStream(std::shared_ptr<http::Stream> inner, InFlight::Place place,
+                std::shared_ptr<AuditEntry> audit)
+      : inner_(std::move(inner)), counted_{std::move(place), std::move(audit)} {}
   bool write(http::Body piece) override { return inner_->write(std::move(piece)); }
   size_t backlog() const override { return inner_->backlog(); }
   bool wait_for_backlog(size_t bytes) override { return inner_->wait_for_backlog(bytes); }
@@ -15,7 +25,7 @@ class CountedStream : public http::Stream {
 
  private:
   const std::shared_ptr<http::Stream> inner_;
-  const InFlight::Place place_;
+  const LongRunning counted_;
 };
 
 bool is_connect(std::string_view subresource) {
@@ -66,34 +76,53 @@ void AccountedExchange::set_target(const Target& target) {
   version_ = target.resource->version;
   resource_ = target.resource->plural;
   subresource_ = target.subresource_name();
+  const bool one = !target.name.empty() || target.verb == Verb::create;
+  scope_ = one ? "resource" : target.ns.empty() ? "cluster" : "namespace";
+  if (target.query.get("dryRun") == "All") dry_run_ = "All";
 }
 
-void AccountedExchange::settle(int code, bool long_running) {
-  const RequestLabels labels{verb_, group_, version_, resource_, subresource_};
-  metrics_.count(labels, code, clock_.monotonic() - began_, long_running);
+RequestLabels AccountedExchange::labels() const {
+  return {verb_, group_, version_, resource_, subresource_, scope_, dry_run_};
+}
+
+void AccountedExchange::settle(int code, size_t bytes, bool long_running) {
+  metrics_.count(labels(), {code, clock_.monotonic() - began_, bytes, long_running});
   place_ = {};
 }
 
+void AccountedExchange::start_audit(http::Response* head) {
+  if (!audit_) return;
+  head->headers.set("Audit-Id", audit_->id());
+  audit_->started(head->status);
+}
+
 void AccountedExchange::send(http::Response response) {
-  settle(response.status, false);
+  if (audit_) {
+    response.headers.set("Audit-Id", audit_->id());
+    audit_->completed(request(), response);
+  }
+  settle(response.status, response.body.size(), false);
   inner_->send(std::move(response));
 }
 
 std::shared_ptr<http::Stream> AccountedExchange::start_stream(http::Response head,
                                                               size_t backlog_limit_bytes,
                                                               std::function<void()> on_closed) {
-  settle(head.status, true);
+  start_audit(&head);
+  settle(head.status, 0, true);
   return std::make_shared<CountedStream>(
       inner_->start_stream(std::move(head), backlog_limit_bytes, std::move(on_closed)),
-      in_flight_.enter_long_running());
+      metrics_.enter_long_running(labels()), audit_);
 }
 
 void AccountedExchange::upgrade(http::Response head,
                                 std::function<void(std::unique_ptr<http::Duplex>)> run) {
-  settle(head.status, true);
-  const auto place = std::make_shared<InFlight::Place>(in_flight_.enter_long_running());
+  start_audit(&head);
+  settle(head.status, 0, true);
+  const std::shared_ptr<LongRunning> counted(
+      new LongRunning{metrics_.enter_long_running(labels()), audit_});
   inner_->upgrade(std::move(head),
-                  [place, run = std::move(run)](std::unique_ptr<http::Duplex> duplex) {
+                  [counted, run = std::move(run)](std::unique_ptr<http::Duplex> duplex) {
                     run(std::move(duplex));
                   });
 }

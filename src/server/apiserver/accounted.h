@@ -1,6 +1,6 @@
-// AccountedExchange: an exchange whose answer is counted. It holds the request's place in flight
-// until the answer is given, whenever and on whichever thread that is; a stream or an upgraded
-// connection counts as long-running until it is let go.
+// AccountedExchange: an exchange whose answer is counted and, where a policy says so, audited. It
+// holds the request's place in flight until the answer is given, whenever and on whichever thread
+// that is; a stream or an upgraded connection counts as long-running until it is let go.
 #pragma once
 
 #include <memory>
@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "http/http.h"
+#include "server/apiserver/audit_entry.h"
 #include "server/apiserver/in_flight.h"
 #include "server/apiserver/metrics.h"
 #include "server/apiserver/route.h"
@@ -16,17 +17,15 @@ namespace orch::apiserver {
 
 class AccountedExchange : public http::Exchange {
  public:
-  AccountedExchange(std::shared_ptr<http::Exchange> inner, InFlight& in_flight,
-                    RequestMetrics& metrics, const Clock& clock)
-      : inner_(std::move(inner)),
-        in_flight_(in_flight),
-        metrics_(metrics),
-        clock_(clock),
-        began_(clock.monotonic()) {}
+  AccountedExchange(std::shared_ptr<http::Exchange> inner, RequestMetrics& metrics,
+                    const Clock& clock)
+      : inner_(std::move(inner)), metrics_(metrics), clock_(clock), began_(clock.monotonic()) {}
 
   // What the request turned out to be; before it is answered, once.
   void set_target(const Target& target);
   void set_place(InFlight::Place place) { place_ = std::move(place); }
+  void set_audit(std::shared_ptr<AuditEntry> audit) { audit_ = std::move(audit); }
+  AuditEntry* audit() const { return audit_.get(); }  // Null: nobody wants to know.
 
   const http::Request& request() const override { return inner_->request(); }
   void send(http::Response response) override;
@@ -36,15 +35,17 @@ class AccountedExchange : public http::Exchange {
                std::function<void(std::unique_ptr<http::Duplex>)> run) override;
 
  private:
-  void settle(int code, bool long_running);
+  RequestLabels labels() const;
+  void settle(int code, size_t bytes, bool long_running);
+  void start_audit(http::Response* head);
 
   const std::shared_ptr<http::Exchange> inner_;
-  InFlight& in_flight_;
   RequestMetrics& metrics_;
   const Clock& clock_;
   const MonoTime began_;
   InFlight::Place place_;
-  std::string_view verb_ = "OTHER";
+  std::shared_ptr<AuditEntry> audit_;
+  std::string_view verb_ = "OTHER", scope_, dry_run_;
   // Copies: a custom resource may go while its request is under way. Short, so no allocation.
   std::string group_, version_, resource_, subresource_;
 };

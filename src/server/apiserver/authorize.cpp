@@ -3,6 +3,7 @@
 #include <array>
 
 #include "base/strings.h"
+#include "server/apiserver/health.h"
 
 namespace orch::apiserver {
 namespace {
@@ -88,6 +89,10 @@ bool Authorizer::node_allowed(std::string_view node, const Action& action) const
 
 Result<void> Authorizer::authorize(const User& user, const Action& action) const {
   if (allowed(user, action)) return {};
+  return refused(user, action);
+}
+
+Status refused(const User& user, const Action& action) {
   if (!action.path.empty()) return forbidden("forbidden: " + refusal(user, action));
   return forbidden({action.group, action.resource, action.name}, refusal(user, action));
 }
@@ -104,12 +109,6 @@ std::string refusal(const User& user, const Action& action) {
 
 rbac::Asker asker_of(const User& user) { return {user.name, user.groups}; }
 
-bool is_public_path(std::string_view path) {
-  for (const std::string_view root : {"/livez", "/readyz", "/healthz"}) {
-    if (path == root) return true;
-    if (path.starts_with(root) && path[root.size()] == '/') return true;
-  }
-  return path == "/version";
-}
+bool is_public_path(std::string_view path) { return is_health_path(path) || path == "/version"; }
 
 }  // namespace orch::apiserver

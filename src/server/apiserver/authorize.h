@@ -42,6 +42,9 @@ class Authorizer {
   NodeOfPod node_of_pod_;
 };
 
+// The 403 itself.
+Status refused(const User& user, const Action& action);
+
 rbac::Asker asker_of(const User& user);
 
 // User "x" cannot list resource "pods" in API group "" in the namespace "default"

@@ -12,15 +12,8 @@
 
 namespace orch::apiserver {
 
-// What /readyz, /livez and /healthz speak of.
-struct ServerHealth {
-  bool ready = false;
-  store::Health store = store::Health::good;
-};
-
 // 404 (plain text) for a path that leads nowhere. `server_address` is host:port for /api.
 Result<http::Response> serve_document(const api::Schema& schema, const http::Request& request,
-                                      const Target& target, std::string_view server_address,
-                                      const ServerHealth& health);
+                                      const Target& target, std::string_view server_address);
 
 }  // namespace orch::apiserver

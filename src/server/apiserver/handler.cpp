@@ -9,7 +9,6 @@
 #include "server/apiserver/encode.h"
 #include "server/apiserver/impersonate.h"
 #include "server/apiserver/keys.h"
-#include "server/apiserver/metrics_page.h"
 #include "server/apiserver/openid.h"
 #include "server/apiserver/respond.h"
 #include "server/apiserver/reviews.h"
@@ -37,7 +36,7 @@ bool is_known(const User& user) { return user.in_group(kAuthenticatedGroup); }
 
 void Handler::handle(const ExchangePtr& inner) {
   const auto exchange =
-      std::make_shared<AccountedExchange>(inner, in_flight_, metrics_, parts_.clock);
+      std::make_shared<AccountedExchange>(inner, parts_.metrics.requests, parts_.clock);
   const auto served = serve(exchange);
   if (!served) send(exchange, present_status(served.status(), exchange->request()));
 }
@@ -50,8 +49,16 @@ Result<void> Handler::serve(const std::shared_ptr<AccountedExchange>& exchange) 
     send(exchange, ORCH_TRY(parts_.join.serve(request)));
     return {};
   }
-  User user = ORCH_TRY(impersonated(ORCH_TRY(parts_.authenticator.authenticate(request)), request,
-                                    parts_.authorizer));
+  Result<User> asker = parts_.authenticator.authenticate(request);
+  ServerMetrics& metrics = parts_.metrics;
+  ++(asker ? metrics.authenticated : metrics.not_authenticated);
+  if (parts_.audit) {
+    exchange->set_audit(AuditEntry::begin(*parts_.audit, request, target ? &*target : nullptr,
+                                          asker ? &*asker : nullptr));
+  }
+  User user = ORCH_TRY(impersonated(ORCH_TRY(std::move(asker)), request, parts_.authorizer));
+  AuditEntry* const audit = exchange->audit();
+  if (audit && request.headers.has("Impersonate-User")) audit->set_impersonated(user);
   // Who may not come in isn't told what there is; he is asked who he is rather than sent away.
   if (!target) {
     if (!is_known(user)) return unauthorized();
@@ -60,9 +67,13 @@ Result<void> Handler::serve(const std::shared_ptr<AccountedExchange>& exchange) 
   const Action action = action_of(*target, request.method);
   if (!is_known(user) && !parts_.authorizer.allowed(user, action)) return unauthorized();
   if (!is_long_running(*target)) {
-    exchange->set_place(ORCH_TRY(in_flight_.enter(is_mutating(request.method), is_exempt(user))));
+    exchange->set_place(
+        ORCH_TRY(in_flight_.enter(is_mutating(request.method), lane_of(user, target->path))));
   }
-  ORCH_TRY(parts_.authorizer.authorize(user, action));
+  const auto decision = parts_.authorizer.decide(user, action);
+  if (audit) audit->set_decision(decision);
+  ++(decision.allowed ? metrics.allowed : metrics.denied);
+  if (!decision.allowed) return refused(user, action);
   if (target->resource) return serve_resource(exchange, *target, std::move(user));
   send(exchange, ORCH_TRY(serve_path(request, *target)));
   return {};
@@ -73,10 +84,12 @@ Result<http::Response> Handler::serve_path(const http::Request& request,
   const bool reads = !is_mutating(request.method);
   if (reads && target.path == "/metrics") {
     auto page =
-        text_response(200, render_metrics_page(metrics_, in_flight_, parts_.store, parts_.schema));
+        text_response(200, render_metrics_page({parts_.metrics, in_flight_, parts_.store,
+                                                parts_.schema, parts_.audit, parts_.more_metrics}));
     page.headers.set("Content-Type", kMetricsType);
     return page;
   }
+  if (reads && is_health_path(target.path)) return serve_health(parts_.health, target);
   if (reads && is_openid_path(target.path)) {
     return serve_openid(target.path, parts_.server_address, parts_.token_key);
   }
@@ -84,8 +97,7 @@ Result<http::Response> Handler::serve_path(const http::Request& request,
     if (!reads) return method_not_allowed("the server does not allow this method here");
     return openapi_.serve(request, target);
   }
-  return serve_document(parts_.schema, request, target, parts_.server_address,
-                        {parts_.ready, parts_.store.health()});
+  return serve_document(parts_.schema, request, target, parts_.server_address);
 }
 
 Result<void> Handler::serve_resource(const ExchangePtr& exchange, const Target& target, User user) {

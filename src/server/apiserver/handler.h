@@ -3,7 +3,6 @@
 // Called on the HTTP server's I/O threads; waits for nothing.
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <string>
 
@@ -12,7 +11,9 @@
 #include "server/apiserver/accounted.h"
 #include "server/apiserver/authenticate.h"
 #include "server/apiserver/authorize.h"
+#include "server/apiserver/health.h"
 #include "server/apiserver/join.h"
+#include "server/apiserver/metrics_page.h"
 #include "server/apiserver/openapi_documents.h"
 #include "server/apiserver/reader.h"
 #include "server/apiserver/registry.h"
@@ -35,14 +36,21 @@ class Handler {
     const Tokens& tokens;
     Streams& streams;
     const Join& join;
-    TaskPool& slow;                  // For what must wait: collections that are deleted one by one.
-    const std::atomic<bool>& ready;  // What /readyz says.
-    const store::Store& store;       // Counted by /metrics.
+    TaskPool& slow;             // For what must wait: collections that are deleted one by one.
+    const Health& health;       // What /readyz says.
+    const store::Store& store;  // Counted by /metrics.
+    Audit* audit = nullptr;     // Null: none.
+    InFlight::Limits in_flight;
+    ServerMetrics& metrics;
+    const MetricSources& more_metrics;
     std::string server_address;
     std::string token_key;                // With which tokens are checked, as a JSON Web Key.
     std::vector<std::string> components;  // What ComponentStatus tells of.
   };
-  explicit Handler(Parts parts) : parts_(std::move(parts)), openapi_(parts_.schema, parts_.clock) {}
+  explicit Handler(Parts parts)
+      : parts_(std::move(parts)),
+        openapi_(parts_.schema, parts_.clock),
+        in_flight_(parts_.in_flight) {}
 
   void handle(const std::shared_ptr<http::Exchange>& exchange);
 
@@ -69,7 +77,6 @@ class Handler {
   Parts parts_;
   const OpenApiDocuments openapi_;
   InFlight in_flight_;
-  RequestMetrics metrics_;
 };
 
 }  // namespace orch::apiserver

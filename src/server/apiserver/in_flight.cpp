@@ -1,25 +1,27 @@
 #include "server/apiserver/in_flight.h"
 
+#include "server/apiserver/authorize.h"
+
 namespace orch::apiserver {
 
-Result<InFlight::Place> InFlight::enter(bool mutating, bool exempt) {
-  std::atomic<int>& count = mutating ? mutating_ : read_only_;
-  const int max = mutating ? max_mutating_ : max_read_only_;
+Lane lane_of(const User& user, std::string_view path) {
+  if (user.in_group(kMastersGroup) || is_public_path(path)) return Lane::exempt;
+  const bool system =
+      user.in_group(kNodesGroup) || user.in_group("system:serviceaccounts:kube-system") ||
+      user.name == "system:kube-controller-manager" || user.name == "system:kube-scheduler";
+  return system ? Lane::system : Lane::ordinary;
+}
+
+Result<InFlight::Place> InFlight::enter(bool mutating, Lane lane) {
+  const bool system = lane == Lane::system;
+  std::atomic<int>& count = system ? system_ : mutating ? mutating_ : read_only_;
+  const int max = system ? limits_.system : mutating ? limits_.mutating : limits_.read_only;
   Place place(&count);
   const int before = count.fetch_add(1, std::memory_order_relaxed);
-  if (before >= max && !exempt) {
+  if (max > 0 && before >= max && lane != Lane::exempt) {
     return too_many_requests("Too many requests, please try again later.", kRetryAfterS);
   }
   return place;
-}
-
-InFlight::Place InFlight::enter_long_running() {
-  long_running_.fetch_add(1, std::memory_order_relaxed);
-  return Place(&long_running_);
-}
-
-bool is_exempt(const User& user) {
-  return user.in_group(kMastersGroup) || user.in_group(kNodesGroup);
 }
 
 }  // namespace orch::apiserver

@@ -3,14 +3,18 @@
 // (429). The limits are kube-apiserver's --max-requests-inflight and
 // --max-mutating-requests-inflight.
 //
-// Whoever keeps the cluster alive is never turned away: system:masters and the nodes. (Loops of
-// this process don't come by here at all; they call the registry.) Long-running requests (watch,
-// log, exec) hold no place: they have limits of their own and are only counted.
+// Whoever keeps the cluster alive goes by a lane of their own, which a flood of others can't fill:
+// nodes, what runs in kube-system, the control plane's programs where they run elsewhere.
+// Administrators and health checks are never turned away. (Loops of this process don't come by here
+// at all; they call the registry.) Long-running requests (watch, log, exec) hold no place: they
+// have limits of their own.
 //
 // Thread-safe; atomics only.
 #pragma once
 
 #include <atomic>
+#include <cstdint>
+#include <string_view>
 #include <utility>
 
 #include "base/result.h"
@@ -20,7 +24,13 @@ namespace orch::apiserver {
 
 inline constexpr int kMaxReadOnlyInFlight = 400;
 inline constexpr int kMaxMutatingInFlight = 200;
+inline constexpr int kMaxSystemInFlight = 200;
 inline constexpr int kRetryAfterS = 1;
+
+enum class Lane : uint8_t { exempt, system, ordinary };
+
+// Which lane a request takes. `path` as in Target.
+Lane lane_of(const User& user, std::string_view path);
 
 class InFlight {
  public:
@@ -28,6 +38,8 @@ class InFlight {
   class Place {
    public:
     Place() = default;
+    // Of a request that `count` counts already; it must outlive the place.
+    explicit Place(std::atomic<int>* count) : count_(count) {}
     Place(Place&& other) noexcept : count_(std::exchange(other.count_, nullptr)) {}
     Place& operator=(Place&& other) noexcept {
       leave();
@@ -37,32 +49,29 @@ class InFlight {
     ~Place() { leave(); }
 
    private:
-    friend class InFlight;
-    explicit Place(std::atomic<int>* count) : count_(count) {}
     void leave() {
       if (count_) count_->fetch_sub(1, std::memory_order_relaxed);
     }
     std::atomic<int>* count_ = nullptr;
   };
 
-  explicit InFlight(int max_read_only = kMaxReadOnlyInFlight,
-                    int max_mutating = kMaxMutatingInFlight)
-      : max_read_only_(max_read_only), max_mutating_(max_mutating) {}
+  // 0: no limit.
+  struct Limits {
+    int read_only = kMaxReadOnlyInFlight, mutating = kMaxMutatingInFlight;
+    int system = kMaxSystemInFlight;
+  };
+  explicit InFlight(Limits limits) : limits_(limits) {}
 
   // 429 with a time to wait when too many of that kind are under way.
-  Result<Place> enter(bool mutating, bool exempt);
-  Place enter_long_running();
+  Result<Place> enter(bool mutating, Lane lane);
 
   int read_only() const { return read_only_.load(std::memory_order_relaxed); }
   int mutating() const { return mutating_.load(std::memory_order_relaxed); }
-  int long_running() const { return long_running_.load(std::memory_order_relaxed); }
+  int system() const { return system_.load(std::memory_order_relaxed); }
 
  private:
-  const int max_read_only_, max_mutating_;
-  std::atomic<int> read_only_{0}, mutating_{0}, long_running_{0};
+  const Limits limits_;
+  std::atomic<int> read_only_{0}, mutating_{0}, system_{0};
 };
-
-// Whom the limits don't hold for.
-bool is_exempt(const User& user);
 
 }  // namespace orch::apiserver

@@ -1,22 +1,24 @@
-// Requests in flight, the counters, and what of both can be seen at /metrics.
+// Requests in flight: how many of which kind, and who is let in all the same.
 #include "server/apiserver/in_flight.h"
 
+#include <atomic>
 #include <optional>
+#include <thread>
+#include <vector>
 
-#include "server/apiserver/metrics.h"
 #include "server/apiserver/test_server.h"
 
 namespace orch::apiserver {
 namespace {
 
 TEST_CASE("a kind of request beyond its limit is told to come back") {
-  InFlight in_flight(2, 1);
-  auto first = in_flight.enter(false, false);
-  auto second = in_flight.enter(false, false);
+  InFlight in_flight({.read_only = 2, .mutating = 1, .system = 1});
+  auto first = in_flight.enter(false, Lane::ordinary);
+  auto second = in_flight.enter(false, Lane::ordinary);
   REQUIRE(first.ok());
   REQUIRE(second.ok());
 
-  const auto third = in_flight.enter(false, false);
+  const auto third = in_flight.enter(false, Lane::ordinary);
   REQUIRE(!third.ok());
   CHECK(third.status().code == 429);
   CHECK(third.status().reason == "TooManyRequests");
@@ -24,59 +26,100 @@ TEST_CASE("a kind of request beyond its limit is told to come back") {
   CHECK(third.status().details.retry_after_s == 1);
   CHECK(in_flight.read_only() == 2);  // The refused one holds nothing.
 
-  CHECK(in_flight.enter(true, false).ok());  // Writes have places of their own ...
-  CHECK(in_flight.enter(false, true).ok());  // ... and the cluster itself is always let in.
-  first = in_flight.enter_long_running();    // A place that is left is free for the next.
-  CHECK(in_flight.enter(false, false).ok());
-  CHECK(in_flight.long_running() == 1);
+  CHECK(in_flight.enter(true, Lane::ordinary).ok());  // Writes have places of their own ...
+  CHECK(in_flight.enter(false, Lane::exempt).ok());  // ... and the cluster itself is always let in.
+  first = InFlight::Place();                         // A place that is left is free for the next.
+  CHECK(in_flight.enter(false, Lane::ordinary).ok());
 }
 
-TEST_CASE("masters and nodes are exempt, nobody else") {
-  User user;
-  user.groups = {std::string(kAuthenticatedGroup), "system:serviceaccounts"};
-  CHECK(!is_exempt(user));
-  user.groups = {std::string(kNodesGroup)};
-  CHECK(is_exempt(user));
-  user.groups = {std::string(kMastersGroup)};
-  CHECK(is_exempt(user));
+TEST_CASE("the system's lane is its own, and has an end as well") {
+  InFlight in_flight({.read_only = 1, .mutating = 1, .system = 1});
+  const auto flood = in_flight.enter(true, Lane::ordinary);
+  REQUIRE(flood.ok());
+  CHECK(!in_flight.enter(true, Lane::ordinary).ok());
+  const auto heartbeat = in_flight.enter(true, Lane::system);
+  REQUIRE(heartbeat.ok());
+  CHECK(!in_flight.enter(true, Lane::system).ok());
+  CHECK(in_flight.enter(true, Lane::exempt).ok());
 }
 
-TEST_CASE("requests are counted by labels, code and duration") {
-  RequestMetrics metrics;
-  const RequestLabels get{"GET", "", "v1", "pods", ""};
-  metrics.count(get, 200, std::chrono::microseconds(700), false);
-  metrics.count(get, 404, std::chrono::seconds(20), false);
-  metrics.count({"WATCH", "apps", "v1", "deployments", ""}, 200, {}, true);
-  std::string text;
-  metrics.render(&text);
-  const std::string labels = R"(verb="GET",group="",version="v1",resource="pods",subresource="")";
-  const auto has = [&](const std::string& line) { return text.find(line + "\n") != text.npos; };
-  CHECK(has("apiserver_request_total{" + labels + ",code=\"200\"} 1"));
-  CHECK(has("apiserver_request_total{" + labels + ",code=\"404\"} 1"));
-  CHECK(has("apiserver_request_duration_seconds_bucket{" + labels + ",le=\"0.0005\"} 0"));
-  CHECK(has("apiserver_request_duration_seconds_bucket{" + labels + ",le=\"0.001\"} 1"));
-  CHECK(has("apiserver_request_duration_seconds_bucket{" + labels + ",le=\"+Inf\"} 2"));
-  CHECK(has("apiserver_request_duration_seconds_count{" + labels + "} 2"));
-  CHECK(text.find("WATCH") != text.npos);
+TEST_CASE("a limit of 0 is none") {
+  InFlight in_flight({.read_only = 0, .mutating = 0, .system = 0});
+  const auto first = in_flight.enter(true, Lane::ordinary);
+  CHECK(first.ok());
+  CHECK(in_flight.enter(true, Lane::ordinary).ok());
 }
 
-TEST_CASE("the server tells its metrics to who may read them") {
-  TestServer server;
-  REQUIRE(server.post(kConfigMaps, TestServer::config("a")).code == 201);
-  const auto page = server.get("/metrics");
-  REQUIRE(page.code == 200);
-  CHECK(page.headers.get("Content-Type") == "text/plain; version=0.0.4; charset=utf-8");
-  const auto has = [&](const char* text) { return page.text.find(text) != page.text.npos; };
-  CHECK(has(R"(apiserver_request_total{verb="POST",group="",version="v1",resource="configmaps",)"
-            R"(subresource="",code="201"} 1)"));
-  CHECK(has("apiserver_current_inflight_requests{request_kind=\"readOnly\"} 1\n"));
-  CHECK(has("apiserver_current_inflight_requests{request_kind=\"mutating\"} 0\n"));
-  CHECK(has("apiserver_longrunning_requests 0\n"));
-  CHECK(has("apiserver_storage_objects{resource=\"namespaces\"}"));
-  CHECK(has("process_cpu_seconds_total "));
-  CHECK(has("process_resident_memory_bytes "));
-  CHECK(has("process_start_time_seconds "));
-  CHECK(server.call_as("", "GET", "/metrics").code == 401);
+TEST_CASE("who keeps the cluster alive has a lane, administrators and probes need none") {
+  const auto lane = [](const std::string& name, const std::string& group,
+                       std::string_view path = "/api/v1/pods") {
+    User user;
+    user.name = name;
+    user.groups = {std::string(kAuthenticatedGroup), group};
+    return lane_of(user, path);
+  };
+  CHECK(lane("jane", "dev") == Lane::ordinary);
+  CHECK(lane("jane", "system:serviceaccounts") == Lane::ordinary);
+  CHECK(lane("system:serviceaccount:a:b", "system:serviceaccounts:a") == Lane::ordinary);
+  CHECK(lane("system:node:a", std::string(kNodesGroup)) == Lane::system);
+  CHECK(lane("system:serviceaccount:kube-system:b", "system:serviceaccounts:kube-system") ==
+        Lane::system);
+  CHECK(lane("system:kube-scheduler", "") == Lane::system);
+  CHECK(lane("root", std::string(kMastersGroup)) == Lane::exempt);
+  CHECK(lane("system:anonymous", "system:unauthenticated", "/readyz") == Lane::exempt);
+}
+
+TEST_CASE("while writers are turned away a node's heartbeat passes") {
+  TestServer server([](Options& options) { options.max_mutating_requests_inflight = 1; });
+  REQUIRE(server
+              .post("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+                    R"({"metadata":{"name":"dev"},"roleRef":{"apiGroup":)"
+                    R"("rbac.authorization.k8s.io","kind":"ClusterRole","name":"edit"},)"
+                    R"("subjects":[{"kind":"User","name":"dev"}]})")
+              .code == 201);
+  const std::string leases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
+  REQUIRE(server.post(leases, R"({"metadata":{"name":"a"},"spec":{}})").code == 201);
+  std::atomic<int> refused{0}, made{0};
+  std::atomic<bool> ended{false};
+  const auto as = [&](const std::string& user, const std::string& group) {
+    http::Request request;
+    request.headers.set("Authorization", "Bearer " + server.server().admin_token());
+    request.headers.set("Impersonate-User", user);
+    request.headers.set("Impersonate-Group", group);
+    request.headers.set("Content-Type", "application/merge-patch+json");
+    return request;
+  };
+  const auto flood = [&](int writer) {
+    const auto client = http::Client::create(server.client_options());
+    for (int i = 0; !ended; ++i) {
+      http::Request request = as("dev", "devs");
+      request.method = "POST";
+      request.target = kConfigMaps;
+      request.headers.set("Content-Type", "application/json");
+      request.body = TestServer::config("w" + std::to_string(writer) + "-" + std::to_string(i));
+      const auto answer = (*client)->send(request);
+      if (!answer) continue;
+      if (answer->status == 429 && answer->headers.get("Retry-After") == "1") ++refused;
+      if (answer->status == 201) ++made;
+    }
+  };
+  std::vector<std::thread> writers;
+  for (int i = 0; i < 8; ++i) writers.emplace_back(flood, i);
+  const auto client = http::Client::create(server.client_options());
+  int beats = 0, kept = 0;
+  while (beats < 100 || refused < 100) {
+    http::Request beat = as("system:node:a", std::string(kNodesGroup));
+    beat.method = "PATCH";
+    beat.target = leases + "/a";
+    beat.body = R"({"spec":{"leaseDurationSeconds":)" + std::to_string(40 + beats % 2) + "}}";
+    const auto answer = (*client)->send(beat);
+    ++beats;
+    kept += answer.ok() && answer->status == 200;
+  }
+  ended = true;
+  for (std::thread& writer : writers) writer.join();
+  CHECK(kept == beats);
+  CHECK(made > 0);
 }
 
 TEST_CASE("the keys of service accounts' tokens are published") {

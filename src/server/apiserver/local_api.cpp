@@ -5,6 +5,25 @@
 #include "server/apiserver/selection.h"
 
 namespace orch::apiserver {
+namespace {
+
+CodeCounts& calls_of(ServerMetrics& metrics, Verb verb) {
+  switch (verb) {
+    case Verb::create:
+      return metrics.calls.post;
+    case Verb::update:
+      return metrics.calls.put;
+    case Verb::patch:
+      return metrics.calls.patch;
+    case Verb::remove:
+    case Verb::remove_collection:
+      return metrics.calls.remove;
+    default:
+      return metrics.calls.get;
+  }
+}
+
+}  // namespace
 
 Result<WriteRequest> LocalApi::request(const api::Resource& resource, Verb verb,
                                        const client::ObjectKey& key,
@@ -29,13 +48,17 @@ Result<WriteRequest> LocalApi::request(const api::Resource& resource, Verb verb,
 }
 
 Result<api::Value> LocalApi::run(WriteRequest request) {
-  WriteReply reply = ORCH_TRY(registry_.run(std::move(request)));
+  CodeCounts& calls = calls_of(metrics_, request.verb);
+  Result<WriteReply> result = registry_.run(std::move(request));
+  calls.add(result ? result->code : result.status().code);
+  WriteReply reply = ORCH_TRY(std::move(result));
   if (reply.document) return *std::move(reply.document);
   return decode_stored(reply.record ? reply.record->bytes : std::string_view(reply.bytes));
 }
 
 Result<api::Value> LocalApi::get(const api::Resource& resource, const client::ObjectKey& key) {
   const auto record = store_.get(store_key(resource, key.ns, key.name));
+  metrics_.calls.get.add(record ? 200 : 404);
   if (!record) return not_found({resource.group, resource.plural, key.name});
   return decode_stored(record->bytes);
 }
@@ -45,6 +68,7 @@ Result<std::vector<api::Value>> LocalApi::list(const api::Resource& resource,
   const Selection selection = ORCH_TRY(
       Selection::make(resource, options.ns, "", options.label_selector, options.field_selector));
   const store::Range range = ORCH_TRY(store_.range({selection.prefix(), "", 0, 0}));
+  metrics_.calls.get.add(200);
   std::vector<api::Value> objects;
   for (const auto& record : range.records) {
     if (selection.matches(*record)) objects.push_back(decode_stored(record->bytes));

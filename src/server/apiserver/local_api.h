@@ -3,6 +3,7 @@
 #pragma once
 
 #include "client/api.h"
+#include "server/apiserver/metrics.h"
 #include "server/apiserver/registry.h"
 #include "server/apiserver/tokens.h"
 #include "server/apiserver/user.h"
@@ -12,8 +13,13 @@ namespace orch::apiserver {
 
 class LocalApi : public client::Api {
  public:
-  LocalApi(store::Store& store, Registry& registry, const Tokens& tokens, User user)
-      : store_(store), registry_(registry), tokens_(tokens), user_(std::move(user)) {}
+  LocalApi(store::Store& store, Registry& registry, const Tokens& tokens, ServerMetrics& metrics,
+           User user)
+      : store_(store),
+        registry_(registry),
+        tokens_(tokens),
+        metrics_(metrics),
+        user_(std::move(user)) {}
 
   Result<api::Value> get(const api::Resource& resource, const client::ObjectKey& key) override;
   Result<std::vector<api::Value>> list(const api::Resource& resource,
@@ -37,6 +43,7 @@ class LocalApi : public client::Api {
   store::Store& store_;
   Registry& registry_;
   const Tokens& tokens_;
+  ServerMetrics& metrics_;
   const User user_;
 };
 

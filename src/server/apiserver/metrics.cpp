@@ -1,67 +1,56 @@
 #include "server/apiserver/metrics.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <charconv>
 #include <mutex>
 
-#include "base/files.h"
-#include "base/strings.h"
+#include "server/apiserver/metrics_text.h"
 
 namespace orch::apiserver {
 namespace {
 
-constexpr size_t kMaxProcBytes = 64u << 10;
-
-std::string number(double value) {
-  char text[64];
-  const auto end = std::to_chars(text, text + sizeof text, value, std::chars_format::fixed).ptr;
-  return {text, end};
-}
-
-std::string label_text(const RequestLabels& labels) {
-  const auto one = [](std::string_view name, std::string_view value) {
-    return std::string(name) + "=\"" + std::string(value) + "\"";
-  };
-  return one("verb", labels.verb) + "," + one("group", labels.group) + "," +
-         one("version", labels.version) + "," + one("resource", labels.resource) + "," +
-         one("subresource", labels.subresource);
-}
-
-// A field of /proc/self/stat by its number in proc(5); those behind the name, which may hold
-// blanks.
-double stat_field(std::string_view stat, size_t wanted) {
-  const auto fields = split(stat.substr(stat.rfind(')') + 2), ' ');
-  const size_t at = wanted - 3;
-  return at < fields.size() ? parse_double(trim(fields[at])).value_or(0) : 0;
-}
-
-double boot_time_s() {
-  const std::string stat = read_file("/proc/stat", kMaxProcBytes).value_or("");
-  const size_t at = stat.find("\nbtime ");
-  if (at == stat.npos) return 0;
-  const size_t begin = at + 7;
-  return parse_double(std::string_view(stat).substr(begin, stat.find('\n', begin) - begin))
-      .value_or(0);
+std::string label_text(const RequestLabels& of, bool with_dry_run) {
+  std::string text = labels({{"verb", of.verb},
+                             {"group", of.group},
+                             {"version", of.version},
+                             {"resource", of.resource},
+                             {"subresource", of.subresource},
+                             {"scope", of.scope},
+                             {"component", "apiserver"}});
+  if (with_dry_run) text += "," + labels({{"dry_run", of.dry_run}});
+  return text;
 }
 
 }  // namespace
 
-void RequestMetrics::count(const RequestLabels& labels, int code, std::chrono::nanoseconds took,
-                           bool long_running) {
+void CodeCounts::add(int code) {
+  const auto known = std::find(kCodes.begin(), kCodes.end() - 1, code);
+  counts_[static_cast<size_t>(known - kCodes.begin())].fetch_add(1, std::memory_order_relaxed);
+}
+
+void CodeCounts::append(std::string* out, std::string_view name,
+                        const std::string& with_labels) const {
+  for (size_t i = 0; i < kCodes.size(); ++i) {
+    const uint64_t n = counts_[i].load(std::memory_order_relaxed);
+    if (n == 0) continue;
+    const std::string code = kCodes[i] ? std::to_string(kCodes[i]) : "other";
+    append_sample(out, name, with_labels + "," + labels({{"code", code}}), static_cast<double>(n));
+  }
+}
+
+void RequestMetrics::count(const RequestLabels& labels, const RequestOutcome& outcome) {
   Series* const series = series_of(labels);
   if (!series) return;
-  const auto known = std::find(kCodes.begin(), kCodes.end() - 1, code);
-  const auto code_at = static_cast<size_t>(known - kCodes.begin());
-  series->codes[code_at].fetch_add(1, std::memory_order_relaxed);
-  if (long_running) return;
-  const double seconds = std::chrono::duration<double>(took).count();
-  const auto bucket = std::lower_bound(kBucketsS.begin(), kBucketsS.end(), seconds);
-  const auto bucket_at = static_cast<size_t>(bucket - kBucketsS.begin());
-  series->buckets[bucket_at].fetch_add(1, std::memory_order_relaxed);
-  series->sum_us.fetch_add(static_cast<uint64_t>(took / std::chrono::microseconds(1)),
-                           std::memory_order_relaxed);
+  series->codes.add(outcome.code);
+  if (outcome.long_running) return;
+  series->seconds.add(std::chrono::duration<double>(outcome.took).count());
+  if (series->sizes) series->sizes->add(static_cast<double>(outcome.response_bytes));
+}
+
+InFlight::Place RequestMetrics::enter_long_running(const RequestLabels& labels) {
+  Series* const series = series_of(labels);
+  if (!series) return {};
+  series->long_running.fetch_add(1, std::memory_order_relaxed);
+  return InFlight::Place(&series->long_running);
 }
 
 RequestMetrics::Series* RequestMetrics::series_of(const RequestLabels& labels) {
@@ -78,6 +67,11 @@ RequestMetrics::Series* RequestMetrics::series_of(const RequestLabels& labels) {
   made->version = labels.version;
   made->resource = labels.resource;
   made->subresource = labels.subresource;
+  made->scope = labels.scope;
+  made->dry_run = labels.dry_run;
+  if (labels.verb == "GET" || labels.verb == "LIST") {
+    made->sizes = std::make_unique<Histogram>(kSizeLimits);
+  }
   Series* const series = made.get();
   series_.emplace(series->labels(), std::move(made));
   return series;
@@ -87,56 +81,47 @@ void RequestMetrics::render(std::string* out) const {
   const std::shared_lock lock(mutex_);
   constexpr std::string_view kTotal = "apiserver_request_total";
   append_family(out, kTotal, "counter", "Requests by what was asked and how it was answered.");
-  for (const auto& [labels, series] : series_) {
-    for (size_t i = 0; i < kCodes.size(); ++i) {
-      const uint64_t n = series->codes[i].load(std::memory_order_relaxed);
-      if (n == 0) continue;
-      const std::string code = kCodes[i] ? std::to_string(kCodes[i]) : "other";
-      append_sample(out, kTotal, label_text(labels) + ",code=\"" + code + "\"",
-                    static_cast<double>(n));
-    }
+  for (const auto& [key, series] : series_) {
+    series->codes.append(out, kTotal, label_text(key, true));
   }
   const std::string duration = "apiserver_request_duration_seconds";
   append_family(out, duration, "histogram", "Time from a request to its answer.");
-  for (const auto& [labels, series] : series_) {
-    const std::string text = label_text(labels);
-    uint64_t sum = 0;
-    for (size_t i = 0; i < series->buckets.size(); ++i) {
-      sum += series->buckets[i].load(std::memory_order_relaxed);
-      const std::string limit = i < kBucketsS.size() ? number(kBucketsS[i]) : "+Inf";
-      append_sample(out, duration + "_bucket", text + ",le=\"" + limit + "\"",
-                    static_cast<double>(sum));
-    }
-    const auto sum_us = static_cast<double>(series->sum_us.load(std::memory_order_relaxed));
-    append_sample(out, duration + "_sum", text, sum_us / 1e6);
-    append_sample(out, duration + "_count", text, static_cast<double>(sum));
+  for (const auto& [key, series] : series_) {
+    append_histogram(out, duration, label_text(key, true), series->seconds);
+  }
+  const std::string sizes = "apiserver_response_sizes";
+  append_family(out, sizes, "histogram", "Bytes of an answer before they are encrypted.");
+  for (const auto& [key, series] : series_) {
+    if (series->sizes) append_histogram(out, sizes, label_text(key, false), *series->sizes);
+  }
+  constexpr std::string_view kLong = "apiserver_longrunning_requests";
+  append_family(out, kLong, "gauge", "Watches, logs and upgraded connections that go on.");
+  for (const auto& [key, series] : series_) {
+    const int n = series->long_running.load(std::memory_order_relaxed);
+    if (n > 0) append_sample(out, kLong, label_text(key, false), n);
   }
 }
 
-void append_family(std::string* out, std::string_view name, std::string_view type,
-                   std::string_view help) {
-  out->append("# HELP ").append(name).append(" ").append(help);
-  out->append("\n# TYPE ").append(name).append(" ").append(type).append("\n");
+std::atomic<uint64_t>& WatchMetrics::of(const api::Resource& resource) {
+  const std::string key =
+      labels({{"group", resource.group}, {"version", resource.version}, {"kind", resource.kind}});
+  {
+    const std::shared_lock lock(mutex_);
+    if (const auto at = by_labels_.find(key); at != by_labels_.end()) return *at->second;
+  }
+  const std::unique_lock lock(mutex_);
+  auto& counter = by_labels_[key];
+  if (!counter) counter = std::make_unique<std::atomic<uint64_t>>(0);
+  return *counter;
 }
 
-void append_sample(std::string* out, std::string_view name, std::string_view labels, double value) {
-  out->append(name);
-  if (!labels.empty()) out->append("{").append(labels).append("}");
-  out->append(" ").append(number(value)).append("\n");
-}
-
-void append_process_metrics(std::string* out) {
-  const std::string stat = read_file("/proc/self/stat", kMaxProcBytes).value_or("() ");
-  const auto ticks = static_cast<double>(sysconf(_SC_CLK_TCK));
-  constexpr std::string_view kCpu = "process_cpu_seconds_total",
-                             kMemory = "process_resident_memory_bytes",
-                             kStart = "process_start_time_seconds";
-  append_family(out, kCpu, "counter", "User and system CPU time spent.");
-  append_sample(out, kCpu, "", (stat_field(stat, 14) + stat_field(stat, 15)) / ticks);
-  append_family(out, kMemory, "gauge", "Resident memory.");
-  append_sample(out, kMemory, "", stat_field(stat, 24) * static_cast<double>(getpagesize()));
-  append_family(out, kStart, "gauge", "Start of the process since the epoch.");
-  append_sample(out, kStart, "", boot_time_s() + stat_field(stat, 22) / ticks);
+void WatchMetrics::render(std::string* out) const {
+  constexpr std::string_view kEvents = "apiserver_watch_events_total";
+  append_family(out, kEvents, "counter", "Events told to watchers.");
+  const std::shared_lock lock(mutex_);
+  for (const auto& [key, counter] : by_labels_) {
+    append_sample(out, kEvents, key, static_cast<double>(counter->load()));
+  }
 }
 
 }  // namespace orch::apiserver

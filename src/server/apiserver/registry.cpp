@@ -61,8 +61,14 @@ void Registry::attempt(std::shared_ptr<Job> job) {
     return job->done(std::move(job->plan.reply));
   }
   store::Write write = *std::move(job->plan.write);
-  store_.commit(std::move(write),
-                [this, job](Result<store::Committed> outcome) { settle(job, std::move(outcome)); });
+  Histogram& took = !write.bytes                   ? metrics_.store_deletes
+                    : write.expected_revision == 0 ? metrics_.store_creates
+                                                   : metrics_.store_updates;
+  const MonoTime began = clock_.monotonic();
+  store_.commit(std::move(write), [this, job, began, &took](Result<store::Committed> outcome) {
+    took.add(std::chrono::duration<double>(clock_.monotonic() - began).count());
+    settle(job, std::move(outcome));
+  });
 }
 
 void Registry::settle(std::shared_ptr<Job> job, Result<store::Committed> outcome) {

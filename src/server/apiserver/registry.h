@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "base/task_pool.h"
+#include "server/apiserver/metrics.h"
 #include "server/apiserver/namespace_gate.h"
 #include "server/apiserver/planner.h"
 #include "server/apiserver/write.h"
@@ -20,8 +21,10 @@ inline constexpr int kMaxGeneratedAttempts = 8;  // Of a create with generateNam
 
 class Registry {
  public:
-  explicit Registry(Planner::Parts parts)
-      : store_(parts.store),
+  Registry(Planner::Parts parts, ServerMetrics& metrics)
+      : metrics_(metrics),
+        clock_(parts.clock),
+        store_(parts.store),
         services_(parts.services),
         policy_(parts.policy),
         quotas_(parts.quotas),
@@ -43,6 +46,8 @@ class Registry {
   void follow_policy(const Job& job, const store::Committed& committed);
   void lose(std::shared_ptr<Job> job, const Status& why);
 
+  ServerMetrics& metrics_;
+  const Clock& clock_;
   store::Store& store_;
   ServiceAllocator& services_;
   rbac::Policy& policy_;

@@ -1,8 +1,7 @@
 #include "server/apiserver/server.h"
 
-#include <atomic>
-
 #include "api/resources.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "base/timers.h"
 #include "http/server.h"
@@ -10,6 +9,7 @@
 #include "server/apiserver/bootstrap_roles.h"
 #include "server/apiserver/credentials.h"
 #include "server/apiserver/encode.h"
+#include "server/apiserver/encryption.h"
 #include "server/apiserver/handler.h"
 #include "server/apiserver/keys.h"
 #include "server/apiserver/local_api.h"
@@ -53,8 +53,20 @@ ServingNames serving_names(const Options& options, const Network& network) {
   return names;
 }
 
-Result<std::unique_ptr<store::Store>> open_store(const Options& options) {
+Result<std::unique_ptr<Encryption>> open_encryption(const Options& options) {
+  const std::string path = options.encryption_config.empty()
+                               ? encryption_config_path(options.data_dir)
+                               : options.encryption_config;
+  const auto& schema = api::Schema::builtin();
+  const api::Value config = ORCH_TRY(open_encryption_config(path, *options.clock, *options.random));
+  return std::make_unique<Encryption>(
+      ORCH_TRY(Encryption::create(config, path, schema, *options.random)));
+}
+
+Result<std::unique_ptr<store::Store>> open_store(const Options& options,
+                                                 const Encryption& encryption) {
   store::Options store;
+  store.cipher = &encryption;
   store.directory = options.data_dir + "/server/db";
   store.clock = options.clock;
   return store::Store::open(std::move(store), [](std::string_view key, std::string_view bytes) {
@@ -77,6 +89,18 @@ void load_policy(store::Store& store, rbac::Policy* policy) {
   }
 }
 
+Result<std::unique_ptr<Audit>> open_audit(const Options& options) {
+  if (options.audit_policy_file.empty()) return std::unique_ptr<Audit>();
+  const std::string& file = options.audit_policy_file;
+  auto document = api::parse_yaml(ORCH_TRY(read_file(file, audit::kMaxPolicyBytes)));
+  if (!document) return std::move(document).status().in(file);
+  auto policy = audit::Policy::parse(*document);
+  if (!policy) return std::move(policy).status().in(file);
+  auto log = ORCH_TRY(audit::Log::open(options.audit_log));
+  return std::unique_ptr<Audit>(new Audit{*std::move(policy), std::move(log), *options.clock,
+                                          *options.random, api::Schema::builtin()});
+}
+
 Result<Tokens> make_tokens(const Credentials& credentials, store::Store& store,
                            const Options& options) {
   return Tokens(ORCH_TRY(crypto::TokenSigner::create(credentials.tokens.private_key)),
@@ -96,9 +120,12 @@ std::vector<std::string> with_store(std::vector<std::string> components) {
 // other way round.
 struct ApiServer::Rooms {
   Rooms(Options with, const Network& network, Credentials credentials_,
-        std::unique_ptr<store::Store> opened, Tokens tokens_, const std::string& token_key)
+        std::unique_ptr<Encryption> encryption_, std::unique_ptr<store::Store> opened,
+        std::unique_ptr<Audit> audit_, Tokens tokens_, const std::string& token_key)
       : options(std::move(with)),
         credentials(std::move(credentials_)),
+        encryption(std::move(encryption_)),
+        audit(std::move(audit_)),
         store(std::move(opened)),
         timers(*options.clock),
         tokens(std::move(tokens_)),
@@ -112,7 +139,8 @@ struct ApiServer::Rooms {
         admission(*store, *options.random),
         quotas(*store),
         registry({*store, admission, authorizer, policy, quotas, services, *options.clock,
-                  *options.random}),
+                  *options.random},
+                 metrics),
         reader(*store, *options.clock),
         watches(*store, *options.clock, *options.random, timers),
         streams(*store, {credentials.ca.certificate, credentials.agents.certificate,
@@ -120,9 +148,27 @@ struct ApiServer::Rooms {
         join(credentials.ca, options.join_token, options.facts, *options.clock),
         authenticator(tokens, credentials.admin_token),
         cache(*store),
-        handler({api::Schema::builtin(), *options.clock, authenticator, authorizer, policy, reader,
-                 watches, registry, tokens, streams, join, slow, ready, *store,
-                 network.advertised.text() + ":" + std::to_string(options.port), token_key,
+        handler({api::Schema::builtin(),
+                 *options.clock,
+                 authenticator,
+                 authorizer,
+                 policy,
+                 reader,
+                 watches,
+                 registry,
+                 tokens,
+                 streams,
+                 join,
+                 slow,
+                 health,
+                 *store,
+                 audit.get(),
+                 {options.max_requests_inflight, options.max_mutating_requests_inflight,
+                  kMaxSystemInFlight},
+                 metrics,
+                 more_metrics,
+                 network.advertised.text() + ":" + std::to_string(options.port),
+                 token_key,
                  with_store(options.components)}) {
     load_services(*store, &services);
     load_policy(*store, &policy);
@@ -130,6 +176,8 @@ struct ApiServer::Rooms {
 
   Options options;
   Credentials credentials;
+  std::unique_ptr<Encryption> encryption;
+  std::unique_ptr<Audit> audit;
   std::unique_ptr<store::Store> store;
   Timers timers;
   Tokens tokens;
@@ -138,6 +186,8 @@ struct ApiServer::Rooms {
   Authorizer authorizer;
   Admission admission;
   Quotas quotas;
+  ServerMetrics metrics;
+  MetricSources more_metrics;
   Registry registry;
   Reader reader;
   WatchServer watches;
@@ -146,7 +196,7 @@ struct ApiServer::Rooms {
   Authenticator authenticator;
   LocalCache cache;
   TaskPool slow{kSlowThreads};
-  std::atomic<bool> ready{false};
+  Health health{*store};
   Handler handler;
   std::unique_ptr<http::Server> http;
 };
@@ -159,12 +209,14 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(Options options) {
   Credentials credentials =
       ORCH_TRY(open_credentials(options.data_dir + "/server/tls", serving_names(options, network),
                                 *options.clock, *options.random));
-  auto store = ORCH_TRY(open_store(options));
+  auto encryption = ORCH_TRY(open_encryption(options));
+  auto store = ORCH_TRY(open_store(options, *encryption));
+  auto audit = ORCH_TRY(open_audit(options));
   Tokens tokens = ORCH_TRY(make_tokens(credentials, *store, options));
   const std::string token_key = ORCH_TRY(crypto::public_jwk(credentials.tokens.public_key));
-  std::unique_ptr<ApiServer> server(
-      new ApiServer(std::make_unique<Rooms>(std::move(options), network, std::move(credentials),
-                                            std::move(store), std::move(tokens), token_key)));
+  std::unique_ptr<ApiServer> server(new ApiServer(std::make_unique<Rooms>(
+      std::move(options), network, std::move(credentials), std::move(encryption), std::move(store),
+      std::move(audit), std::move(tokens), token_key)));
   Rooms& rooms = *server->rooms_;
 
   http::ServerOptions http;
@@ -182,7 +234,7 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(Options options) {
   const auto api = server->api("system:apiserver");
   ORCH_TRY(run_bootstrap(*api, {network.advertised, rooms.http->port(), network.services.at(1)}));
   ORCH_TRY(bootstrap_roles(*rooms.store, rooms.registry));
-  rooms.ready = true;
+  rooms.health.started = true;
   log::info("apiserver",
             "serving on " + rooms.options.bind_address + ":" + std::to_string(rooms.http->port()));
   return server;
@@ -193,10 +245,14 @@ std::unique_ptr<client::Api> ApiServer::api(const std::string& user_name) {
   user.name = user_name;
   user.groups = {std::string(kMastersGroup), std::string(kAuthenticatedGroup)};
   return std::make_unique<LocalApi>(*rooms_->store, rooms_->registry, rooms_->tokens,
-                                    std::move(user));
+                                    rooms_->metrics, std::move(user));
 }
 
 client::Cache& ApiServer::cache() { return rooms_->cache; }
+
+std::shared_ptr<void> ApiServer::add_metrics(MetricSources::Append append) {
+  return rooms_->more_metrics.add(std::move(append));
+}
 
 uint16_t ApiServer::port() const { return rooms_->http->port(); }
 
@@ -220,6 +276,7 @@ const std::string& ApiServer::admin_token() const { return rooms_->credentials.a
 
 // First the sources of work, then what works, the store last: what was accepted is finished.
 void ApiServer::stop() {
+  rooms_->health.stopping = true;
   if (rooms_->http) rooms_->http->stop(kStopGraceMs);
   rooms_->watches.stop();
   rooms_->streams.stop();
@@ -227,6 +284,7 @@ void ApiServer::stop() {
   rooms_->registry.stop();
   rooms_->timers.stop();
   rooms_->store->close();
+  if (rooms_->audit) rooms_->audit->log->close();
 }
 
 }  // namespace orch::apiserver

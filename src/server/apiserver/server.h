@@ -11,7 +11,10 @@
 #include "base/result.h"
 #include "client/api.h"
 #include "crypto/pki.h"
+#include "server/apiserver/in_flight.h"
 #include "server/apiserver/join.h"
+#include "server/apiserver/metrics_page.h"
+#include "server/audit/log.h"
 
 namespace orch::apiserver {
 
@@ -23,7 +26,12 @@ struct Options {
   std::vector<std::string> tls_sans;  // More names and addresses of the server.
   ClusterFacts facts;                 // Ranges and DNS of the cluster.
   uint16_t first_node_port = 30000, last_node_port = 32767;
-  std::string join_token;  // Lets nodes join; "" = none may.
+  std::string encryption_config;  // See encryption.h; "" = in the data directory.
+  std::string join_token;         // Lets nodes join; "" = none may.
+  std::string audit_policy_file;  // "" = no audit; else audit_log.path must be given.
+  audit::LogOptions audit_log;
+  int max_requests_inflight = kMaxReadOnlyInFlight;  // 0: no limit.
+  int max_mutating_requests_inflight = kMaxMutatingInFlight;
   int io_threads = 2;
   // What of the control plane runs in this process besides: the names that ComponentStatus gives.
   std::vector<std::string> components;
@@ -41,6 +49,8 @@ class ApiServer {
   // server; blocking calls.
   std::unique_ptr<client::Api> api(const std::string& user_name);
   client::Cache& cache();
+  // For what else lives in this process: asked at /metrics until the handle is let go.
+  std::shared_ptr<void> add_metrics(MetricSources::Append append);
 
   uint16_t port() const;
   std::string url() const;  // "https://127.0.0.1:6443", for clients on this machine.

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include <catch2/catch_test_macros.hpp>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -30,7 +31,8 @@ class TestServer {
  public:
   static constexpr const char* kJoinToken = "join-token";
 
-  TestServer() {
+  // `adjust` may change what the server is started with.
+  explicit TestServer(std::function<void(Options&)> adjust = {}) : adjust_(std::move(adjust)) {
     char path[] = "/tmp/orch-apiserver-XXXXXX";
     REQUIRE(mkdtemp(path) != nullptr);
     folder_ = path;
@@ -43,9 +45,33 @@ class TestServer {
   }
 
   void restart() {
+    stop();
+    start();
+  }
+  void stop() {
     client_.reset();
     server_.reset();
-    start();
+  }
+  void start() {
+    auto server = ApiServer::start(options());
+    if (!server) FAIL(server.status().message);
+    server_ = *std::move(server);
+    http::ClientOptions admin = client_options();
+    admin.certificate = server_->admin_identity().certificate;
+    admin.private_key = server_->admin_identity().private_key;
+    auto client = http::Client::create(std::move(admin));
+    REQUIRE(client.ok());
+    client_ = *std::move(client);
+  }
+  Options options() const {
+    Options options;
+    options.data_dir = folder_;
+    options.bind_address = "127.0.0.1";
+    options.port = 0;
+    options.advertise_address = "10.99.0.1";
+    options.join_token = kJoinToken;
+    if (adjust_) adjust_(options);
+    return options;
   }
 
   ApiServer& server() { return *server_; }
@@ -117,24 +143,7 @@ class TestServer {
   }
 
  private:
-  void start() {
-    Options options;
-    options.data_dir = folder_;
-    options.bind_address = "127.0.0.1";
-    options.port = 0;
-    options.advertise_address = "10.99.0.1";
-    options.join_token = kJoinToken;
-    auto server = ApiServer::start(std::move(options));
-    if (!server) FAIL(server.status().message);
-    server_ = *std::move(server);
-    http::ClientOptions admin = client_options();
-    admin.certificate = server_->admin_identity().certificate;
-    admin.private_key = server_->admin_identity().private_key;
-    auto client = http::Client::create(std::move(admin));
-    REQUIRE(client.ok());
-    client_ = *std::move(client);
-  }
-
+  std::function<void(Options&)> adjust_;
   std::string folder_;
   std::unique_ptr<ApiServer> server_;
   std::unique_ptr<http::Client> client_;
