@@ -67,7 +67,7 @@ class InFlight {
 
   int read_only() const { return read_only_.load(std::memory_order_relaxed); }
   int mutating() const { return mutating_.load(std::memory_order_relaxed); }
-  int system() const { return system_.load(std::memory_order_relaxed); }
+  int in_system_lane() const { return system_.load(std::memory_order_relaxed); }
 
  private:
   const Limits limits_;

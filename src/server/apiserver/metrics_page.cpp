@@ -12,7 +12,7 @@ void append_load(std::string* out, const InFlight& in_flight) {
   append_family(out, kInFlight, "gauge", "Requests being worked on, by kind.");
   append_sample(out, kInFlight, labels({{"request_kind", "readOnly"}}), in_flight.read_only());
   append_sample(out, kInFlight, labels({{"request_kind", "mutating"}}), in_flight.mutating());
-  append_sample(out, kInFlight, labels({{"request_kind", "system"}}), in_flight.system());
+  append_sample(out, kInFlight, labels({{"request_kind", "system"}}), in_flight.in_system_lane());
 }
 
 void append_access(std::string* out, const ServerMetrics& server) {
