@@ -108,22 +108,19 @@ FieldSet all_parts(const Field& field, const Value& value) {
   if (is_list(parts)) {
     std::vector<std::pair<PathStep, const Value*>> items;
     for (const Value& item : value.items()) items.emplace_back(step_of(field, item), &item);
-    std::stable_sort(items.begin(), items.end(),
-                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    const auto less = [](const auto& a, const auto& b) { return a.first < b.first; };
+    std::stable_sort(items.begin(), items.end(), less);
     for (auto& [step, item] : items) {
-      const size_t before = set.nodes().size();
+      const size_t before = set.nodes().size();  // Items of one key are owned as a bunch.
       FieldSet::Node& node = set.at(std::move(step));
-      const bool repeated = set.nodes().size() == before;  // Items of one key are owned as a bunch.
       node.member = true;
-      node.below = repeated ? FieldSet() : all_parts(*field.element, *item);
+      node.below = set.nodes().size() == before ? FieldSet() : all_parts(*field.element, *item);
     }
     return set;
   }
   std::vector<const Value::Member*> members;
-  members.reserve(value.size());
   for (const Value::Member& member : value.members()) members.push_back(&member);
-  std::sort(members.begin(), members.end(),
-            [](const Value::Member* a, const Value::Member* b) { return a->name < b->name; });
+  std::ranges::sort(members, {}, &Value::Member::name);
   for (const Value::Member* member : members) {
     const Field* inner = inside(field, member->name);
     if (inner == nullptr) continue;
@@ -210,12 +207,11 @@ Difference difference(const Field& field, const Value* from, const Value* to) {
   const Parts parts = parts_of(field);
   const bool both_empty = (!from || from->empty()) && (!to || to->empty());
   Difference found;
-  if (from == nullptr && to != nullptr) {
-    found.added = true;
+  found.added = from == nullptr;
+  if (found.added && to != nullptr) {
     found.below.added = all_parts(field, *to);
     return found;
   }
-  found.added = from == nullptr;
   found.removed = to == nullptr && from != nullptr;
   if (parts == Parts::none || both_empty) {
     found.modified = from != nullptr && to != nullptr && !(*from == *to);

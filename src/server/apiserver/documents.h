@@ -1,4 +1,4 @@
-// documents: GET of what is no resource: health, version, discovery, OpenAPI. Thread-safe.
+// documents: GET of what is no resource: version, discovery, OpenAPI. Thread-safe.
 #pragma once
 
 #include <string>
@@ -8,7 +8,6 @@
 #include "base/result.h"
 #include "http/http.h"
 #include "server/apiserver/route.h"
-#include "store/store.h"
 
 namespace orch::apiserver {
 
