@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 
+#include "api/canonical.h"
 #include "api/hook_list.h"
 #include "api/metadata.h"
 #include "api/names.h"
@@ -112,7 +113,12 @@ void validate_webhooks(const Value& configuration, Causes& causes) {
 
 // They have no spec: the webhooks are what is counted.
 bool same_webhooks(const Value& configuration, const Value& old) {
-  return configuration["webhooks"] == old["webhooks"];
+  const Type& type =
+      *Schema::builtin().find_type("admissionregistration/v1." + old["kind"].as_string());
+  const auto webhooks = [&](const Value& of) {
+    return canonicalize(type, Value::object({{"webhooks", of["webhooks"]}}));
+  };
+  return webhooks(configuration) == webhooks(old);
 }
 
 void validate_match_resources(const Value& match, const std::string& path, bool rules_required,

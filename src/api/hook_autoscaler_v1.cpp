@@ -153,7 +153,8 @@ Value taken(Value* object, std::string_view key) {
 void from_v2(Value& object) {
   Value& spec = object["spec"];
   Value rest = Value::array();
-  for (const Value& metric : std::as_const(spec)["metrics"].items()) {
+  const Array wanted = std::as_const(spec)["metrics"].items();
+  for (const Value& metric : wanted) {
     const Value& percentage = cpu_percentage(metric, "resource.target.averageUtilization");
     if (std::as_const(spec)[kPercentage].is_null() && !percentage.is_null()) {
       spec.set(kPercentage, percentage);
@@ -168,7 +169,8 @@ void from_v2(Value& object) {
 
   Value& status = object["status"];
   rest = Value::array();
-  for (const Value& metric : std::as_const(status)["currentMetrics"].items()) {
+  const Array measured = std::as_const(status)["currentMetrics"].items();
+  for (const Value& metric : measured) {
     const Value& percentage = cpu_percentage(metric, "resource.current.averageUtilization");
     if (!percentage.is_null()) status.set(kCurrentPercentage, percentage);
     rest.push_back(old_metric(metric, true));

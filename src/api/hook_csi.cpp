@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "api/canonical.h"
 #include "api/hook_list.h"
 #include "api/metadata.h"
 #include "api/names.h"
@@ -91,10 +92,12 @@ void validate_node_drivers(const Value& node, Causes& causes) {
 // A driver's entry may come and go, but not change what it says.
 void validate_node_drivers_update(const Value& node, const Value& old, std::string_view,
                                   Causes& causes) {
+  const Type& type = *Schema::builtin().find_type("storage/v1.CSINodeDriver");
   const Value& drivers = node.at("spec.drivers");
   for (size_t i = 0; i < drivers.size(); ++i) {
     for (const Value& before : old.at("spec.drivers").items()) {
-      if (before["name"] != drivers[i]["name"] || before == drivers[i]) continue;
+      if (before["name"] != drivers[i]["name"]) continue;
+      if (canonicalize(type, before) == canonicalize(type, drivers[i])) continue;
       add_invalid(&causes, at("spec.drivers", i), drivers[i], "field is immutable");
     }
   }
@@ -117,7 +120,8 @@ void validate_attachment(const Value& attachment, Causes& causes) {
 
 void validate_attachment_update(const Value& attachment, const Value& old, std::string_view,
                                 Causes& causes) {
-  if (attachment["spec"] == old["spec"]) return;
+  const Type& type = *Schema::builtin().find_type("storage/v1.VolumeAttachmentSpec");
+  if (canonicalize(type, attachment["spec"]) == canonicalize(type, old["spec"])) return;
   add_invalid(&causes, "spec", attachment["spec"], "field is immutable");
 }
 

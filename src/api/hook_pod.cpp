@@ -168,6 +168,7 @@ void validate_deadline(const Value& now, const Value& was, Causes& causes) {
 // They come and stay: none is changed, none is taken away.
 void validate_ephemeral_update(const Value& now, const Value& was, Causes& causes) {
   const std::string path = "spec.ephemeralContainers";
+  const Type& type = *Schema::builtin().find_type("core/v1.EphemeralContainer");
   for (const Value& before : was.items()) {
     const Array& all = now.items();
     const auto same = std::find_if(all.begin(), all.end(),
@@ -176,7 +177,7 @@ void validate_ephemeral_update(const Value& now, const Value& was, Causes& cause
     if (same == all.end()) {
       add_forbidden(&causes, path,
                     "existing ephemeral containers " + name + " may not be removed\n");
-    } else if (!(*same == before)) {
+    } else if (canonicalize(type, *same) != canonicalize(type, before)) {
       add_forbidden(&causes, path,
                     "existing ephemeral containers " + name + " may not be changed\n");
     }

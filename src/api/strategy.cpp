@@ -212,7 +212,7 @@ Causes validate_view(const Resource& resource, const Value& object, const Value&
   if (hook == nullptr) return causes;
   if (hook->validate != nullptr) hook->validate(object, causes);
   if (hook->validate_update != nullptr && !old.is_null()) {
-    hook->validate_update(object, old, "", causes);
+    hook->validate_update(canonicalize(*resource.type, object), old, "", causes);
   }
   return causes;
 }

@@ -58,7 +58,7 @@ class Client:
         return http.client.HTTPSConnection(self.host, self.port, context=self.context, timeout=30)
 
     def call(self, method, path, body=None, kind=None, accept=None):
-        headers = {}
+        headers = {"User-Agent": "walker/1"}
         if accept:
             headers["Accept"] = accept
         if body is not None:

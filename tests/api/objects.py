@@ -120,8 +120,8 @@ KINDS = {
         "status": {"status": {"replicas": 1}},
         "bad": [({"spec": {"replicas": -1}}, "spec.replicas")]},
     ("", "resourcequotas"): {
-        "object": {"spec": {"hard": {"configmaps": "1000"}}},
-        "status": {"status": {"hard": {"configmaps": "1000"}, "used": {"configmaps": "1"}}},
+        "object": {"spec": {"hard": {"configmaps": "99"}}},
+        "status": {"status": {"hard": {"configmaps": "99"}, "used": {"configmaps": "1"}}},
         "frozen": [({"spec": {"scopes": ["Terminating"]}}, "spec.scopes")],
         "bad": [({"spec": {"hard": {"configmaps": "-1"}}}, "spec.hard[configmaps]")]},
     ("", "secrets"): {
@@ -237,8 +237,7 @@ KINDS = {
     ("rbac.authorization.k8s.io", "rolebindings"): {
         "object": {"roleRef": ROLE_REF, "subjects": [SUBJECT]},
         "frozen": [({"roleRef": {"name": "edit"}}, "roleRef")],
-        "bad": [({"subjects": [{"kind": "ServiceAccount", "name": "a"}]},
-                 "subjects[0].namespace")]},
+        "bad": [({"subjects": [{"kind": "Robot", "name": "a"}]}, "subjects[0].kind")]},
     ("rbac.authorization.k8s.io", "roles"): {
         "object": {"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]},
         "bad": [({"rules": [{"verbs": ["get"], "nonResourceURLs": ["/x"]}]},
