@@ -11,11 +11,13 @@ namespace {
 store::RecordPtr record_of(const api::Resource& resource, const std::string& component) {
   const api::Value healthy =
       api::Value::object({{"type", "Healthy"}, {"status", "True"}, {"message", "ok"}});
-  const Encoded encoded = encode_object(
-      resource, api::Value::object({{"kind", resource.kind},
-                                    {"apiVersion", resource.api_version()},
-                                    {"metadata", api::Value::object({{"name", component}})},
-                                    {"conditions", api::Value::array({healthy})}}));
+  const Encoded encoded =
+      encode_object(resource,
+                    api::Value::object({{"kind", resource.kind},
+                                        {"apiVersion", resource.api_version()},
+                                        {"metadata", api::Value::object({{"name", component}})},
+                                        {"conditions", api::Value::array({healthy})}}),
+                    "");
   const std::string key = store_key(resource, "", component);
   store::Record::Parts parts;
   parts.key = key;

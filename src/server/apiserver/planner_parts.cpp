@@ -121,7 +121,7 @@ Result<std::optional<Plan>> Planner::plan_budget(const WriteRequest& request) co
   plan.name = spent->at("metadata.name").as_string();
   plan.again = true;
   plan.first_step = true;
-  finish(write, *std::move(spent), record, &plan);
+  finish(write, *std::move(spent), "", record, &plan);
   return std::optional<Plan>(std::move(plan));
 }
 
