@@ -186,7 +186,8 @@ void to_v2(Value& object) {
     Value metrics = Value::array();
     const Value percentage = std::as_const(*spec)[kPercentage];
     if (!percentage.is_null()) metrics.push_back(cpu_metric(percentage));
-    for (const Value& metric : taken(&object, kMetrics).items()) {
+    const Value others = taken(&object, kMetrics);
+    for (const Value& metric : others.items()) {
       metrics.push_back(new_metric(metric, false));
     }
     spec = object.find("spec");
@@ -200,7 +201,8 @@ void to_v2(Value& object) {
   if (status == nullptr || !status->is_object()) return;
   status->remove(kCurrentPercentage);
   Value metrics = Value::array();
-  for (const Value& metric : taken(&object, kCurrentMetrics).items()) {
+  const Value measured = taken(&object, kCurrentMetrics);
+  for (const Value& metric : measured.items()) {
     metrics.push_back(new_metric(metric, true));
   }
   if (!metrics.empty()) object["status"].set("currentMetrics", std::move(metrics));
