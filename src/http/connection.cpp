@@ -217,10 +217,18 @@ bool Connection::step_write() {
   if (refused_)
     linger();
   else if (keep_alive_)
-    begin_reading();
+    return await_request();
   else
     close();
   return true;
+}
+
+// The next request is hardly ever there yet: waiting at once saves a look at the socket.
+bool Connection::await_request() {
+  begin_reading();
+  if (state_ != State::reading || request_began_ || transport_.pending()) return true;
+  arm_read();
+  return false;
 }
 
 void Connection::linger() {

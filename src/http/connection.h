@@ -64,6 +64,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool step_handshake();
   bool step_read();
   bool step_write();
+  bool await_request();
   bool step_upgrade();
   bool step_stream();
   bool step_linger();
