@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "api/json_cut.h"
 #include "api/selector.h"
 
 namespace orch::apiserver {
@@ -35,6 +36,43 @@ std::string selectable(const api::Value& object, const std::string& path) {
   if (flag && !value.is_bool()) return "false";
   if (path == "status.succeeded" && !value.is_int()) return "0";
   return field_text(value);
+}
+
+// Of a stored object the parts that its tags are made of; the rest is passed over, which takes a
+// fifth of the time: a start reads every object.
+api::Value tagged_parts(const api::Resource& resource, std::string_view bytes) {
+  api::Value parts = api::Value::object();
+  const auto is_tagged = [&](std::string_view name, std::string_view inner) {
+    if (name == "metadata")
+      return inner == "uid" || inner == "labels" || inner == "ownerReferences";
+    const std::string path = std::string(name) + "." + std::string(inner);
+    return std::any_of(resource.selectable_fields.begin(), resource.selectable_fields.end(),
+                       [&](const std::string& field) {
+                         return field == name || field == path || field.starts_with(path + ".");
+                       });
+  };
+  const auto take = [](std::string_view text, api::Value* into) {
+    if (auto value = api::parse_json(text, {.max_bytes = text.size(), .duplicates = nullptr})) {
+      *into = *std::move(value);
+    }
+  };
+  api::for_each_member(bytes, [&](std::string_view name, std::string_view value) {
+    if (!value.starts_with('{')) {
+      // A field beside metadata: short, or no tag.
+      const auto& fields = resource.selectable_fields;
+      if (std::find(fields.begin(), fields.end(), name) != fields.end() ||
+          name == "reportingComponent") {
+        take(value, &parts[name]);
+      }
+      return true;
+    }
+    api::for_each_member(value, [&](std::string_view inner, std::string_view inner_value) {
+      if (is_tagged(name, inner)) take(inner_value, &parts[name][inner]);
+      return true;
+    });
+    return true;
+  });
+  return parts;
 }
 
 }  // namespace
@@ -80,8 +118,7 @@ store::Tags tags_of_stored(const api::Schema& schema, std::string_view key,
     if (prefix.empty() || resource->storage != nullptr || !key.starts_with(prefix) ||
         key.substr(prefix.size(), 1) != "/")
       continue;
-    const auto object = api::parse_json(bytes, {.max_bytes = bytes.size(), .duplicates = nullptr});
-    return object ? tags_of(*resource, *object) : store::Tags{};
+    return tags_of(*resource, tagged_parts(*resource, bytes));
   }
   return {};
 }
