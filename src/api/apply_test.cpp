@@ -477,6 +477,7 @@ TEST_CASE("managedFields read the same as a text and as a value") {
       {"finalizers":["a\"b"],"ownerReferences":[{"uid":"u","name":"n"}]}})"));
   entries[1].manager = "a";
   entries[1].applied = true;
+  entries[1].api_version = "v1";
   entries[1].subresource = "status";
   entries[1].fields = named_fields(*resource::config_maps().type, json(R"({"immutable":true})"));
   CHECK(managed_fields_text(entries) == to_json(to_managed_fields(entries)));
