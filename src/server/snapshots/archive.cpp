@@ -100,6 +100,8 @@ class Writer {
 
   Result<void> open(Output* output) {
     ::archive_write_set_format_pax_restricted(archive_.get());
+    // No zeroes after the end: to zstd they would be a broken frame.
+    ::archive_write_set_bytes_in_last_block(archive_.get(), 1);
     if (::archive_write_add_filter_zstd(archive_.get()) != ARCHIVE_OK ||
         ::archive_write_open(archive_.get(), output, nullptr, write_block, nullptr) != ARCHIVE_OK) {
       return failure(archive_.get(), path_);
@@ -133,9 +135,13 @@ class Writer {
 
 Result<std::vector<std::string>> files_below(const std::string& folder) {
   std::vector<std::string> files;
-  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-    if (entry.is_regular_file()) files.push_back(fs::relative(entry.path(), folder));
+  std::error_code error;
+  auto entry = fs::recursive_directory_iterator(folder, error);
+  for (; !error && entry != fs::end(entry); entry.increment(error)) {
+    if (entry->is_directory(error)) continue;
+    files.push_back(entry->path().string().substr(folder.size() + 1));
   }
+  if (error) return system_error("read " + folder, error.value());
   if (files.size() > kMaxFiles) return internal_error(folder + " holds too many files");
   std::ranges::sort(files);
   return files;
@@ -261,7 +267,9 @@ Result<void> pack(const std::string& folder, const Manifest& manifest, const std
   ORCH_TRY(writer.put(head));
   for (const std::string& name : files) {
     const std::string source = folder + "/" + name;
-    const auto bytes = static_cast<int64_t>(fs::file_size(source));
+    std::error_code error;
+    const auto bytes = static_cast<int64_t>(fs::file_size(source, error));
+    if (error) return system_error("read " + source, error.value());
     ORCH_TRY(writer.begin(name, bytes));
     ORCH_TRY(read_blocks(source, bytes, [&](std::string_view block) { return writer.put(block); }));
   }

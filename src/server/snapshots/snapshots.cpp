@@ -67,19 +67,26 @@ Result<void> check_name(const std::string& name) {
                      std::to_string(kMaxNameBytes) + " bytes");
 }
 
-// Keys, certificates, tokens: whatever lies beside the store, so that none is ever forgotten.
+// Keys, certificates, tokens: whatever lies beside the store, so that none is ever forgotten. A
+// file that goes meanwhile was on its way to another name.
 Result<void> copy_keys(const std::string& from, const std::string& to) {
   size_t count = 0;
-  for (auto entry = fs::recursive_directory_iterator(from); entry != fs::end(entry); ++entry) {
+  std::error_code error;
+  auto entry = fs::recursive_directory_iterator(from, error);
+  for (; !error && entry != fs::end(entry); entry.increment(error)) {
     if (entry.depth() == 0 && entry->path().filename() == kStoreFolder) {
       entry.disable_recursion_pending();
     }
-    if (!entry->is_regular_file() || entry->is_symlink()) continue;
+    std::error_code gone;
+    if (entry->is_symlink(gone) || !entry->is_regular_file(gone)) continue;
+    const auto content = read_file(entry->path(), kMaxKeyFileBytes);
+    if (!content && content.status().not_found()) continue;
     if (++count > kMaxFiles) return internal_error(from + " holds too many files");
-    const std::string target = to + "/" + std::string(fs::relative(entry->path(), from));
+    const std::string target = to + entry->path().string().substr(from.size());
     ORCH_TRY(make_dirs(target.substr(0, target.rfind('/')), 0700));
-    ORCH_TRY(write_file_whole(target, ORCH_TRY(read_file(entry->path(), kMaxKeyFileBytes))));
+    ORCH_TRY(write_file_whole(target, ORCH_TRY(content)));
   }
+  if (error) return system_error("read " + from, error.value());
   return {};
 }
 
@@ -98,12 +105,15 @@ Result<void> fill(const Place& place, const std::string& folder, const std::stri
 
 // All files of the new folder and the folders themselves.
 Result<void> sync_all(const std::string& folder) {
-  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-    const UniqueFd fd(::open(entry.path().c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  std::error_code error;
+  auto entry = fs::recursive_directory_iterator(folder, error);
+  for (; !error && entry != fs::end(entry); entry.increment(error)) {
+    const UniqueFd fd(::open(entry->path().c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
     if (!fd || ::fsync(fd.get()) != 0) {
-      return system_error("sync " + entry.path().string(), errno);
+      return system_error("sync " + entry->path().string(), errno);
     }
   }
+  if (error) return system_error("read " + folder, error.value());
   return sync_folder(folder);
 }
 
@@ -139,17 +149,19 @@ Result<Snapshot> save(const Place& place, const std::string& name) {
   ORCH_TRY(remove_tree(partial));
   if (!filled) return std::move(filled).status().in("save a snapshot");
   ORCH_TRY(sync_folder(place.dir));
-  snapshot.bytes = static_cast<int64_t>(fs::file_size(snapshot.path));
+  std::error_code error;
+  snapshot.bytes = static_cast<int64_t>(fs::file_size(snapshot.path, error));
   return snapshot;
 }
 
 Result<std::vector<Snapshot>> list(const Place& place) {
   std::vector<Snapshot> snapshots;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(place.dir, error)) {
+  auto entry = fs::directory_iterator(place.dir, error);
+  for (; !error && entry != fs::end(entry); entry.increment(error)) {
     Snapshot snapshot;
-    snapshot.path = entry.path();
-    snapshot.file = entry.path().filename();
+    snapshot.path = entry->path();
+    snapshot.file = entry->path().filename();
     std::string_view rest = snapshot.file;
     if (!rest.ends_with(kSuffix)) continue;
     rest.remove_suffix(std::string_view(kSuffix).size());
@@ -157,7 +169,8 @@ Result<std::vector<Snapshot>> list(const Place& place) {
     if (dash == rest.npos || !parse_stamp(rest.substr(dash + 1), &snapshot.created)) continue;
     snapshot.name = rest.substr(0, dash);
     if (!check_name(snapshot.name)) continue;
-    snapshot.bytes = static_cast<int64_t>(entry.file_size(error));
+    std::error_code gone;
+    snapshot.bytes = static_cast<int64_t>(entry->file_size(gone));
     snapshots.push_back(std::move(snapshot));
   }
   if (error && error != std::errc::no_such_file_or_directory) {
