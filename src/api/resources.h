@@ -13,6 +13,7 @@ const Resource& endpoints();
 const Resource& endpoint_slices();
 const Resource& config_maps();
 const Resource& secrets();
+const Resource& persistent_volumes();
 const Resource& service_accounts();
 const Resource& events();  // core/v1
 const Resource& leases();
