@@ -112,6 +112,11 @@ class Cache {
   };
   virtual std::unique_ptr<Subscription> subscribe(const api::Resource& resource,
                                                   std::function<void(const Change&)> tell) = 0;
+  // The same for one object, by its name: a node may follow a Secret that its pods use, but not
+  // all of them. May wait for a watch to end when the Subscription goes.
+  virtual std::unique_ptr<Subscription> subscribe_one(const api::Resource& resource,
+                                                      const ObjectKey& key,
+                                                      std::function<void(const Change&)> tell) = 0;
   // Told whenever revision() grew past what was told before (for fences), on the cache's thread.
   virtual std::unique_ptr<Subscription> subscribe_revision(std::function<void(int64_t)> tell) = 0;
   // Waits until everything subscribed so far has been told once. False after `timeout_ms`.

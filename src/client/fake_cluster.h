@@ -219,6 +219,12 @@ class FakeCluster : public Api, public Cache {
     tells_[id] = {table_name(resource), std::move(tell)};
     return std::make_unique<Ticket>(*this, id);
   }
+  std::unique_ptr<Subscription> subscribe_one(const api::Resource& resource, const ObjectKey& key,
+                                              std::function<void(const Change&)> tell) override {
+    return subscribe(resource, [key, tell = std::move(tell)](const Change& change) {
+      if (change.key == key) tell(change);
+    });
+  }
   std::unique_ptr<Subscription> subscribe_revision(std::function<void(int64_t)> tell) override {
     const std::lock_guard lock(mutex_);
     const int id = ++subscribers_;

@@ -13,7 +13,22 @@ std::string full_name(const api::Resource& resource) {
   return resource.plural + "." + resource.group;
 }
 
+std::string one_name(const api::Resource& resource, const ObjectKey& key) {
+  return full_name(resource) + " " + key.to_string();
+}
+
 }  // namespace
+
+// The last ticket of an object ends its watch.
+class RemoteCache::OneTicket : public Cache::Subscription {
+ public:
+  OneTicket(std::shared_ptr<Reflector> reflector, std::unique_ptr<Subscription> inner)
+      : reflector_(std::move(reflector)), inner_(std::move(inner)) {}
+
+ private:
+  const std::shared_ptr<Reflector> reflector_;
+  const std::unique_ptr<Subscription> inner_;  // Goes first.
+};
 
 class RemoteCache::RevisionTicket : public Cache::Subscription {
  public:
@@ -54,8 +69,14 @@ Reflector* RemoteCache::find(const api::Resource& resource) const {
 
 std::optional<api::Value> RemoteCache::get(const api::Resource& resource,
                                            const ObjectKey& key) const {
-  const Reflector* reflector = find(resource);
-  return reflector == nullptr ? std::nullopt : reflector->get(key);
+  if (const Reflector* reflector = find(resource)) return reflector->get(key);
+  std::shared_ptr<Reflector> one;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = ones_.find(one_name(resource, key));
+    if (found != ones_.end()) one = found->second.lock();
+  }
+  return one ? one->get(key) : std::nullopt;
 }
 
 std::vector<api::Value> RemoteCache::list(const api::Resource& resource,
@@ -84,6 +105,25 @@ std::unique_ptr<Cache::Subscription> RemoteCache::subscribe(
     reflector = slot.get();
   }
   return reflector->subscribe(std::move(tell));
+}
+
+std::unique_ptr<Cache::Subscription> RemoteCache::subscribe_one(
+    const api::Resource& resource, const ObjectKey& key, std::function<void(const Change&)> tell) {
+  std::shared_ptr<Reflector> reflector;
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(ones_, [](const auto& entry) { return entry.second.expired(); });
+    auto& slot = ones_[one_name(resource, key)];
+    reflector = slot.lock();
+    if (!reflector) {
+      reflector = std::make_shared<Reflector>(connection_, resource,
+                                              ListOptions{key.ns, "", "metadata.name=" + key.name},
+                                              random_, [] {});
+      slot = reflector;
+    }
+  }
+  auto inner = reflector->subscribe(std::move(tell));
+  return std::make_unique<OneTicket>(std::move(reflector), std::move(inner));
 }
 
 std::unique_ptr<Cache::Subscription> RemoteCache::subscribe_revision(

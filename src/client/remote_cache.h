@@ -40,21 +40,26 @@ class RemoteCache : public Cache {
   int64_t revision() const override;
   std::unique_ptr<Subscription> subscribe(const api::Resource& resource,
                                           std::function<void(const Change&)> tell) override;
+  // One watch more, shared by all who follow that object; it doesn't count for revision().
+  std::unique_ptr<Subscription> subscribe_one(const api::Resource& resource, const ObjectKey& key,
+                                              std::function<void(const Change&)> tell) override;
   std::unique_ptr<Subscription> subscribe_revision(std::function<void(int64_t)> tell) override;
   bool wait_synced(int timeout_ms) override;
 
  private:
   class RevisionTicket;
+  class OneTicket;
   Reflector* find(const api::Resource& resource) const;
   void on_progress();
 
   const std::shared_ptr<Connection> connection_;
   Random& random_;
 
-  mutable std::mutex mutex_;  // Guards selections_ and reflectors_.
+  mutable std::mutex mutex_;  // Guards these.
   std::condition_variable progressed_;
   std::map<std::string, ListOptions> selections_;
   std::map<std::string, std::unique_ptr<Reflector>> reflectors_;
+  std::map<std::string, std::weak_ptr<Reflector>> ones_;  // By "secrets. ns/name".
 
   std::mutex tell_mutex_;  // Guards the rest, and is held while revisions are told.
   std::map<int, std::function<void(int64_t)>> revision_tells_;

@@ -63,7 +63,18 @@ std::vector<api::Value> LocalCache::list(const api::Resource& resource,
 
 std::unique_ptr<client::Cache::Subscription> LocalCache::subscribe(
     const api::Resource& resource, std::function<void(const client::Change&)> tell) {
-  const std::string prefix = store_prefix(resource, "");
+  return follow(resource, store_prefix(resource, ""), std::move(tell));
+}
+
+std::unique_ptr<client::Cache::Subscription> LocalCache::subscribe_one(
+    const api::Resource& resource, const client::ObjectKey& key,
+    std::function<void(const client::Change&)> tell) {
+  return follow(resource, store_key(resource, key.ns, key.name), std::move(tell));
+}
+
+std::unique_ptr<client::Cache::Subscription> LocalCache::follow(
+    const api::Resource& resource, const std::string& prefix,
+    std::function<void(const client::Change&)> tell) {
   const auto range = store_.range({prefix, "", 0, 0});
   ORCH_CHECK(range.ok());
   for (const auto& record : range->records) {

@@ -20,10 +20,16 @@ class LocalCache : public client::Cache {
   // What stands now is told on the calling thread, before this returns.
   std::unique_ptr<Subscription> subscribe(const api::Resource& resource,
                                           std::function<void(const client::Change&)> tell) override;
+  std::unique_ptr<Subscription> subscribe_one(
+      const api::Resource& resource, const client::ObjectKey& key,
+      std::function<void(const client::Change&)> tell) override;
   std::unique_ptr<Subscription> subscribe_revision(std::function<void(int64_t)> tell) override;
   bool wait_synced(int) override { return true; }
 
  private:
+  std::unique_ptr<Subscription> follow(const api::Resource& resource, const std::string& prefix,
+                                       std::function<void(const client::Change&)> tell);
+
   store::Store& store_;
 };
 
