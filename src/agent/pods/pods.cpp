@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "api/pod_references.h"
 #include "api/resources.h"
 #include "base/files.h"
 #include "base/log.h"
@@ -30,7 +31,11 @@ std::string timer_key(const std::string& uid) { return "pod/" + uid; }
 }  // namespace
 
 Pods::Pods(Parts parts)
-    : parts_(std::move(parts)), stop_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    : parts_(std::move(parts)),
+      stop_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      objects_(parts_.cache, [this](const api::Resource& resource, const client::Change& change) {
+        take_object_change(resource, change);
+      }) {
   auto& runtime = parts_.runtime;
   const int stop_fd = stop_fd_.get();
   prober_ = std::make_unique<probes::Prober>(
@@ -56,12 +61,6 @@ Result<void> Pods::start() {
   load_records();
   subscriptions_.push_back(parts_.cache.subscribe(
       api::resource::pods(), [this](const client::Change& change) { take_change(change); }));
-  subscriptions_.push_back(parts_.cache.subscribe(
-      api::resource::config_maps(),
-      [this](const client::Change& change) { take_object_change(change, false); }));
-  subscriptions_.push_back(parts_.cache.subscribe(
-      api::resource::secrets(),
-      [this](const client::Change& change) { take_object_change(change, true); }));
   jobs_.run([this] { collect_leftovers(); });
   return {};
 }
@@ -70,6 +69,7 @@ void Pods::stop() {
   if (stopped_.exchange(true)) return;
   ::eventfd_write(stop_fd_.get(), 1);
   subscriptions_.clear();
+  objects_.stop();
   parts_.runtime.set_listener({});
   prober_->stop();
   jobs_.stop();
@@ -96,6 +96,7 @@ void Pods::load_records() {
 
 void Pods::add(PodRecord record, bool seen) {
   const std::string uid = pod_uid(record.pod);
+  const api::Value pod = record.pod;
   Entry entry;
   entry.key = {pod_namespace(record.pod), pod_name(record.pod)};
   entry.seen = seen;
@@ -104,6 +105,7 @@ void Pods::add(PodRecord record, bool seen) {
     const std::lock_guard lock(mutex_);
     entries_[uid] = std::move(entry);
   }
+  objects_.follow(uid, pod);
   wake(uid);
 }
 
@@ -128,6 +130,7 @@ void Pods::sync_one(const std::string& uid) {
     worker = entry.worker;
   }
   const auto next = worker->sync();
+  if (next.over) objects_.forget(uid);
   const std::lock_guard lock(mutex_);
   parts_.timers.cancel(timer_key(uid));
   if (next.over) {
@@ -185,13 +188,15 @@ void Pods::take_change(const client::Change& change) {
   add(std::move(record), true);
 }
 
-void Pods::take_object_change(const client::Change& change, bool secret) {
+void Pods::take_object_change(const api::Resource& resource, const client::Change& change) {
+  const bool secret = &resource == &api::resource::secrets();
   std::vector<std::string> woken;
   {
     const std::lock_guard lock(mutex_);
     for (auto& [uid, entry] : entries_) {
       if (entry.key.ns != change.key.ns) continue;
-      if (!volumes::Volumes::refers_to(entry.worker->pod(), secret, change.key.name)) continue;
+      const api::PodReferences names = api::pod_references(entry.worker->pod());
+      if (!(secret ? names.secrets : names.config_maps).contains(change.key.name)) continue;
       entry.worker->set_volumes_stale();
       woken.push_back(uid);
     }

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "agent/pods/node_context.h"
+#include "agent/pods/object_watches.h"
 #include "agent/pods/pod_worker.h"
 #include "base/fd.h"
 #include "base/task_pool.h"
@@ -69,7 +70,7 @@ class Pods {
   void submit(const std::string& uid);  // Under the lock.
   void sync_one(const std::string& uid);
   void take_change(const client::Change& change);
-  void take_object_change(const client::Change& change, bool secret);
+  void take_object_change(const api::Resource& resource, const client::Change& change);
   void take_report(const probes::Report& report);
   void add(PodRecord record, bool seen);
   void load_records();
@@ -87,6 +88,7 @@ class Pods {
   std::atomic<bool> stopped_ = false;
   const UniqueFd stop_fd_;  // An eventfd, signalled by stop().
   std::vector<std::unique_ptr<client::Cache::Subscription>> subscriptions_;
+  ObjectWatches objects_;
   TaskPool pool_{kMaxSyncThreads};
 };
 

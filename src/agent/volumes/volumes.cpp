@@ -267,32 +267,4 @@ Result<std::optional<api::Value>> Volumes::object(const api::Resource& resource,
   return found.status();
 }
 
-bool Volumes::refers_to(const api::Value& pod, bool secret, const std::string& name) {
-  const auto& spec = pod["spec"];
-  const auto names = [&](const api::Value& source) {
-    if (secret) return source.has("secret") && secret_name(source["secret"]) == name;
-    return source.has("configMap") && source["configMap"]["name"].as_string() == name;
-  };
-  for (const auto& volume : spec["volumes"].items()) {
-    if (names(volume)) return true;
-    for (const auto& source : volume["projected"]["sources"].items()) {
-      if (names(source)) return true;
-    }
-  }
-  const char* from = secret ? "secretRef" : "configMapRef";
-  const char* key = secret ? "secretKeyRef" : "configMapKeyRef";
-  for (const char* list : {"initContainers", "containers"}) {
-    for (const auto& container : spec[list].items()) {
-      for (const auto& source : container["envFrom"].items()) {
-        if (source[from]["name"].as_string() == name && source.has(from)) return true;
-      }
-      for (const auto& entry : container["env"].items()) {
-        const auto& reference = entry["valueFrom"][key];
-        if (!reference.is_null() && reference["name"].as_string() == name) return true;
-      }
-    }
-  }
-  return false;
-}
-
 }  // namespace orch::volumes

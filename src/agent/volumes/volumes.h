@@ -48,9 +48,6 @@ class Volumes {
   // Unmounts and deletes everything in `dir`. Missing is success.
   Result<void> tear_down(const std::string& dir);
 
-  // True when the pod mounts that ConfigMap or Secret (or takes its environment from it). Pure.
-  static bool refers_to(const api::Value& pod, bool secret, const std::string& name);
-
  private:
   struct Token {
     std::string text;

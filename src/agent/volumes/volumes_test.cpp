@@ -247,10 +247,6 @@ spec:
   CHECK(text_of(path("all") + "/token") == "robot-token-2");
   CHECK(text_of(path("empty") + "/mine") == "kept");
 
-  CHECK(Volumes::refers_to(pod, false, "map"));
-  CHECK(Volumes::refers_to(pod, true, "sec"));
-  CHECK_FALSE(Volumes::refers_to(pod, true, "map"));
-
   REQUIRE(volumes.tear_down(context.dir).ok());
   CHECK_FALSE(fs::exists(context.dir));
   CHECK(volumes.tear_down(context.dir).ok());
