@@ -98,7 +98,7 @@ std::time_t seconds(WallTime time) {
 
 // Everything of a certificate but subject and extensions. `until` is measured from now.
 Result<Owned<X509>> begin_certificate(EVP_PKEY* key, const Clock& clock,
-                                      std::chrono::hours backdate, std::chrono::hours until) {
+                                      std::chrono::seconds backdate, std::chrono::seconds until) {
   Owned<X509> certificate(X509_new());
   ORCH_CHECK(certificate != nullptr);
   ORCH_TRY(set_serial(certificate.get()));
@@ -126,7 +126,8 @@ Result<std::string> certify(const Identity& ca, EVP_PKEY* key, const Certificate
     return add_extension(made.get(), issuer.get(), kind, value);
   };
   ORCH_TRY(extend(NID_basic_constraints, "critical,CA:FALSE"));
-  ORCH_TRY(extend(NID_key_usage, "critical,digitalSignature"));
+  ORCH_TRY(extend(NID_key_usage, spec.key_encipherment ? "critical,digitalSignature,keyEncipherment"
+                                                       : "critical,digitalSignature"));
   if (spec.server_auth && spec.client_auth)
     ORCH_TRY(extend(NID_ext_key_usage, "serverAuth,clientAuth"));
   else if (spec.server_auth || spec.client_auth)
@@ -205,6 +206,13 @@ Result<KeyPair> generate_key() {
   return pair;
 }
 
+Result<std::string> public_key_of(const std::string& private_key) {
+  const Owned<EVP_PKEY> key = ORCH_TRY(parse_private_key(private_key));
+  const Owned<BIO> bio = write_bio();
+  if (PEM_write_bio_PUBKEY(bio.get(), key.get()) != 1) return openssl_error("write public key");
+  return take_text(bio.get());
+}
+
 Result<Identity> make_ca(const std::string& common_name, int years, const Clock& clock) {
   const Owned<EVP_PKEY> key = new_key();
   if (!key) return openssl_error("generate key");
@@ -262,6 +270,8 @@ Result<CsrInfo> csr_info(const std::string& csr) {
       static_cast<GENERAL_NAMES*>(X509V3_get_d2i(list, NID_subject_alt_name, nullptr, nullptr)));
   sk_X509_EXTENSION_pop_free(list, X509_EXTENSION_free);
   if (names) read_names(names.get(), &info);
+  const auto known = info.dns_names.size() + info.ip_addresses.size();
+  info.other_names = names && static_cast<size_t>(sk_GENERAL_NAME_num(names.get())) != known;
   return info;
 }
 

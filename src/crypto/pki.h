@@ -33,8 +33,9 @@ struct CertificateSpec {
   std::vector<std::string> ip_addresses;  // IPv4 or IPv6 literals.
   bool server_auth = false;
   bool client_auth = false;
-  std::chrono::hours validity{24 * 365};
-  std::chrono::hours backdate{24};
+  bool key_encipherment = false;  // Beside signatures: for RSA keys.
+  std::chrono::seconds validity = std::chrono::hours(24 * 365);
+  std::chrono::seconds backdate = std::chrono::hours(24);
 };
 
 struct CertificateInfo {
@@ -48,9 +49,11 @@ struct CertificateInfo {
 struct CsrInfo {
   std::string common_name;
   std::vector<std::string> organizations, dns_names, ip_addresses;
+  bool other_names = false;  // It asks for alternative names of other kinds: e-mail, URI ...
 };
 
 Result<KeyPair> generate_key();
+Result<std::string> public_key_of(const std::string& private_key);  // Both PEM.
 // Self-signed, may sign leaves only (path length 0).
 Result<Identity> make_ca(const std::string& common_name, int years, const Clock& clock);
 // A fresh key and a certificate for it, signed by `ca`.
