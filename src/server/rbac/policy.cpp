@@ -1,7 +1,10 @@
 #include "server/rbac/policy.h"
 
+#include <algorithm>
 #include <mutex>
 #include <utility>
+
+#include "base/strings.h"
 
 namespace orch::rbac {
 namespace {
@@ -104,7 +107,8 @@ void Policy::drop_binding(const std::string& key) {
   }
 }
 
-void Policy::visit_grants(const Asker& asker, std::string_view ns, const Visit& visit) const {
+void Policy::visit_grants(const Asker& asker, std::string_view ns, const Visit& visit,
+                          std::vector<std::string>* missing) const {
   const std::shared_lock lock(mutex_);
   std::vector<const std::map<std::string, Grants>*> mine;
   const auto add = [&](const std::string& key) {
@@ -123,7 +127,12 @@ void Policy::visit_grants(const Asker& asker, std::string_view ns, const Visit& 
         const bool in_namespace = grant.binding->role.kind == "Role";
         const auto role =
             roles_.find(key_of(in_namespace ? grant.binding->ns : "", grant.binding->role.name));
-        if (role != roles_.end() && !visit(grant, role->second)) return;
+        if (role != roles_.end()) {
+          if (!visit(grant, role->second)) return;
+        } else if (missing != nullptr) {
+          missing->push_back((in_namespace ? "role." : "clusterrole.") + std::string(kGroup) + " " +
+                             quoted(grant.binding->role.name) + " not found");
+        }
       }
     }
   }
@@ -131,30 +140,42 @@ void Policy::visit_grants(const Asker& asker, std::string_view ns, const Visit& 
 
 Policy::Decision Policy::decide(const Asker& asker, const Action& action) const {
   Decision decision;
-  visit_grants(asker, action.ns, [&](const Grant& grant, const Rules& rules) {
-    for (const Rule& rule : rules) {
-      if (!rule.allows(action)) continue;
-      const Binding& binding = *grant.binding;
-      const bool cluster = binding.ns.empty();
-      decision.allowed = true;
-      decision.reason = std::string("RBAC: allowed by ") +
-                        (cluster ? "ClusterRoleBinding " + quoted(binding.name)
-                                 : "RoleBinding " + quoted(binding.name + "/" + binding.ns)) +
-                        " of " + binding.role.kind + " " + quoted(binding.role.name) + " to " +
-                        grant.subject;
-      return false;
-    }
-    return true;
-  });
+  std::vector<std::string> missing;
+  visit_grants(
+      asker, action.ns,
+      [&](const Grant& grant, const Rules& rules) {
+        for (const Rule& rule : rules) {
+          if (!rule.allows(action)) continue;
+          const Binding& binding = *grant.binding;
+          const bool cluster = binding.ns.empty();
+          decision.allowed = true;
+          decision.reason = std::string("RBAC: allowed by ") +
+                            (cluster ? "ClusterRoleBinding " + quoted(binding.name)
+                                     : "RoleBinding " + quoted(binding.name + "/" + binding.ns)) +
+                            " of " + binding.role.kind + " " + quoted(binding.role.name) + " to " +
+                            grant.subject;
+          return false;
+        }
+        return true;
+      },
+      &missing);
+  if (decision.allowed || missing.empty()) return decision;
+  std::sort(missing.begin(), missing.end());
+  missing.erase(std::unique(missing.begin(), missing.end()), missing.end());
+  decision.reason =
+      "RBAC: " + (missing.size() == 1 ? missing.front() : "[" + join(missing, ", ") + "]");
   return decision;
 }
 
 Rules Policy::rules_of(const Asker& asker, std::string_view ns) const {
   Rules all;
-  visit_grants(asker, ns, [&](const Grant&, const Rules& rules) {
-    all.insert(all.end(), rules.begin(), rules.end());
-    return true;
-  });
+  visit_grants(
+      asker, ns,
+      [&](const Grant&, const Rules& rules) {
+        all.insert(all.end(), rules.begin(), rules.end());
+        return true;
+      },
+      nullptr);
   return all;
 }
 

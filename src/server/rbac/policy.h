@@ -44,6 +44,7 @@ class Policy {
 
   struct Decision {
     bool allowed = false;
+    // Also when a role is missing that a binding names: RBAC: role.rbac... "x" not found
     std::string reason;  // RBAC: allowed by ClusterRoleBinding "a" of ClusterRole "b" to User "c"
   };
   Decision decide(const Asker& asker, const Action& action) const;
@@ -69,8 +70,10 @@ class Policy {
 
   // Calls visit(grant, rules) for the asker's grants, those of the cluster first, until it says
   // false.
+  // `missing` (may be null) hears of roles that are not there.
   using Visit = std::function<bool(const Grant&, const Rules&)>;
-  void visit_grants(const Asker& asker, std::string_view ns, const Visit& visit) const;
+  void visit_grants(const Asker& asker, std::string_view ns, const Visit& visit,
+                    std::vector<std::string>* missing) const;
   void take_binding(std::string_view ns, const api::Value& object);
   void drop_binding(const std::string& key);
 

@@ -14,6 +14,7 @@ namespace orch::rbac {
 struct Action {
   std::string_view verb;
   std::string_view group, resource, subresource, ns, name;
+  std::string_view field_selector;  // Of a list or watch, as in the query.
   std::string_view path;  // Of what is no resource; then the fields above but verb are empty.
 };
 
