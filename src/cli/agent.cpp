@@ -12,6 +12,7 @@
 #include "cli/verbs.h"
 #include "client/remote_api.h"
 #include "client/remote_cache.h"
+#include "server/apiserver/node_restriction.h"
 
 namespace orch::cli {
 
@@ -27,7 +28,7 @@ struct AgentSetup {
   std::optional<JoinToken> token;
   std::string node_name;
   Ipv4 node_ip;
-  std::string membership_path;
+  std::string membership_path, password_path;
 };
 
 Result<AgentSetup> check_options(const AgentOptions& options) {
@@ -37,7 +38,12 @@ Result<AgentSetup> check_options(const AgentOptions& options) {
     return bad_request("--server \"" + options.server + "\": must be like https://10.0.0.1:6443");
   setup.node_name = ORCH_TRY(node_name(options.node));
   setup.node_ip = ORCH_TRY(node_ip(options.node));
+  for (const auto& [label, value] : ORCH_TRY(node_labels(options.node)))
+    if (!apiserver::node_may_set_label(label))
+      return bad_request("--node-label \"" + label +
+                         "\": a node may not label itself so; kubectl label node can");
   setup.membership_path = options.node.data_dir + "/agent/tls/membership.json";
+  setup.password_path = options.node.data_dir + "/agent/tls/node-password";
   const std::string text = ORCH_TRY(given_token(options.node));
   if (text.empty()) return setup;
   setup.token = ORCH_TRY(parse_join_token(text));
@@ -59,6 +65,7 @@ Status explain(const Status& status, const std::string& server) {
     return unauthorized("the server " + server +
                         " refuses the token; the right one stands there in "
                         "<data-dir>/server/token");
+  if (status.code == 403) return forbidden(status.message);
   if (status.code == 502)
     return bad_request(status.message + " (" + server +
                        "); is the token of this server, and the address one of its certificate "
@@ -107,8 +114,14 @@ Result<std::optional<Membership>> settle_membership(const AgentSetup& setup, con
         "a node joins with --token or --token-file; the token stands on the server in "
         "<data-dir>/server/token");
 
-  const JoinWish wish{setup.server, *setup.token, setup.node_name, ip};
+  JoinWish wish{setup.server,
+                *setup.token,
+                setup.node_name,
+                ip,
+                ORCH_TRY(keep_node_password(setup.password_path, system_random())),
+                {}};
   std::optional<Membership> joined;
+  if (standing == Standing::ageing) wish.identity = kept->client;
   if (standing == Standing::ageing)
     joined = renew(wish, *kept);
   else

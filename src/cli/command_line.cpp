@@ -45,8 +45,33 @@ void add_node_flags(CLI::App* app, NodeOptions& o) {
   flag(app, "kubelet-port", o.kubelet_port, "Port of this node's endpoint for logs and exec");
 }
 
+void add_identity_flags(CLI::App* app, IdentityFlags& o) {
+  flag(app, "token-auth-file", o.token_auth_file, "File of static tokens: token,user,uid,groups");
+  flag(app, "service-account-issuer", o.service_account_issuers,
+       "Issuer in service accounts' tokens; repeated: older ones that are still believed");
+  flag(app, "service-account-key-file", o.service_account_key_files,
+       "More public keys (PEM, P-256) that such tokens are believed by");
+  flag(app, "service-account-signing-key-file", o.service_account_signing_key_file,
+       "Private key (PEM, P-256) that signs them (default: one of the server's making)");
+  flag(app, "api-audiences", o.api_audiences,
+       "Names of this server that tokens are meant for (default: the issuers)")
+      ->delimiter(',');
+  flag(app, "oidc-issuer-url", o.oidc_issuer_url, "https:// URL of an external OpenID issuer");
+  flag(app, "oidc-client-id", o.oidc_client_id, "Client that its tokens must be meant for");
+  flag(app, "oidc-ca-file", o.oidc_ca_file, "CA of the issuer (default: the system's)");
+  flag(app, "oidc-username-claim", o.oidc_username_claim, "Claim that names the user");
+  flag(app, "oidc-username-prefix", o.oidc_username_prefix,
+       "Put before it; - is nothing (default: the issuer's URL and #, but for email)");
+  flag(app, "oidc-groups-claim", o.oidc_groups_claim, "Claim that lists the user's groups");
+  flag(app, "oidc-groups-prefix", o.oidc_groups_prefix, "Put before each of them");
+  flag(app, "oidc-required-claim", o.oidc_required_claims, "key=value; may be repeated");
+  flag(app, "oidc-signing-algs", o.oidc_signing_algs, "Allowed signatures: RS256, ES256, ...")
+      ->delimiter(',');
+}
+
 void add_server_flags(CLI::App* app, ServerOptions& o) {
   add_node_flags(app, o.node);
+  add_identity_flags(app, o.identity);
   flag(app, "bind-address", o.bind_address, "Address to listen on");
   flag(app, "https-listen-port", o.https_listen_port, "Port to listen on");
   flag(app, "advertise-address", o.advertise_address,

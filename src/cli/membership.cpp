@@ -15,6 +15,7 @@ namespace {
 using api::Value;
 
 constexpr size_t kMaxFileBytes = 256 << 10;
+constexpr size_t kMaxPasswordBytes = 256;
 constexpr size_t kMaxAnswerBytes = 256 << 10;
 constexpr int kTimeoutMs = 10'000;
 constexpr const char* kJoinPath = "/orch/v1/join";
@@ -59,6 +60,7 @@ Result<void> check_whole(Membership& membership) {
 Result<std::string> request_body(const JoinWish& wish, const Membership& membership) {
   const Value body =
       Value::object({{"nodeName", wish.node_name},
+                     {"nodePassword", wish.password},
                      {"clientCsr", ORCH_TRY(crypto::make_csr({}, membership.client.private_key))},
                      {"servingCsr", ORCH_TRY(crypto::make_csr({}, membership.serving.private_key))},
                      {"addresses", Value::array({wish.node_ip})}});
@@ -69,6 +71,8 @@ Result<Value> send_wish(const JoinWish& wish, std::string body) {
   http::ClientOptions options;
   options.url = wish.server;
   options.ca_sha256 = wish.token.ca_sha256;
+  options.certificate = wish.identity.certificate;
+  options.private_key = wish.identity.private_key;
   options.connect_timeout_ms = kTimeoutMs;
   options.response_timeout_ms = kTimeoutMs;
   options.max_body_bytes = kMaxAnswerBytes;
@@ -137,6 +141,16 @@ Result<std::optional<Membership>> read_membership(const std::string& path) {
   auto membership = read();
   if (!membership) return std::move(membership).status().in(path);
   return std::optional<Membership>(std::move(*membership));
+}
+
+Result<std::string> keep_node_password(const std::string& path, Random& random) {
+  if (file_exists(path)) return std::string(trim(ORCH_TRY(read_file(path, kMaxPasswordBytes))));
+  std::byte secret[32];
+  random.fill(secret);
+  const std::string text = hex_encode({reinterpret_cast<const char*>(secret), sizeof secret});
+  ORCH_TRY(make_dirs(path.substr(0, path.rfind('/')), 0700));
+  ORCH_TRY(write_file_atomic(path, text + "\n", 0600));
+  return text;
 }
 
 Result<void> write_membership(const std::string& path, const Membership& membership) {

@@ -30,11 +30,13 @@ struct JoinWish {
   std::string server;  // "https://10.0.0.1:6443"
   JoinToken token;     // With its hash.
   std::string node_name, node_ip;
+  std::string password;       // Of the name: see keep_node_password().
+  crypto::Identity identity;  // Of a member that renews; empty for a new one.
 };
 
 // Makes two keys and asks the server, which is believed by the token's hash alone, to certify them.
-// 401 for a token that the server refuses, 502 for a server that isn't the token's, 503 or 504 when
-// none answers. Blocking, for seconds at most.
+// 401 for a token that the server refuses, 403 for a name that is another machine's, 502 for a
+// server that isn't the token's, 503 or 504 when none answers. Blocking, for seconds at most.
 Result<Membership> join_cluster(const JoinWish& wish);
 
 enum class Standing { good, ageing, useless };
@@ -45,6 +47,9 @@ Standing judge(const Membership& membership, const std::string& node_name,
 
 // Nothing when there is no file; a file that can't be understood is a failure.
 Result<std::optional<Membership>> read_membership(const std::string& path);
+// The password by which this machine owns its node's name, made at first and kept in the file
+// `path` (0600) for good.
+Result<std::string> keep_node_password(const std::string& path, Random& random);
 // Durable and atomic; makes the directory (0700).
 Result<void> write_membership(const std::string& path, const Membership& membership);
 

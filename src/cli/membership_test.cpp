@@ -96,6 +96,7 @@ TEST_CASE("a membership serves its node, its cluster, its time") {
 
 TEST_CASE("a server that is away is told from one that refuses") {
   // Nobody listens: the failure is one that may pass.
-  const JoinWish wish{"https://127.0.0.1:1", {std::string(64, 'a'), "s"}, "a", "10.0.0.7"};
+  const JoinWish wish{
+      "https://127.0.0.1:1", {std::string(64, 'a'), "s"}, "a", "10.0.0.7", "password", {}};
   CHECK(join_cluster(wish).status().code == 503);
 }

@@ -27,8 +27,20 @@ struct NodeOptions {
   uint16_t kubelet_port = 10250;
 };
 
+// Who is believed beside the server's own certificates and tokens. Names as kube-apiserver's.
+struct IdentityFlags {
+  std::string token_auth_file;  // Static tokens.
+  std::vector<std::string> service_account_issuers, service_account_key_files, api_audiences;
+  std::string service_account_signing_key_file;
+  std::string oidc_issuer_url, oidc_client_id, oidc_ca_file;
+  std::string oidc_username_claim = "sub", oidc_username_prefix;
+  std::string oidc_groups_claim, oidc_groups_prefix;
+  std::vector<std::string> oidc_required_claims, oidc_signing_algs = {"RS256"};
+};
+
 struct ServerOptions {
   NodeOptions node;
+  IdentityFlags identity;
   std::string bind_address = "0.0.0.0";
   uint16_t https_listen_port = 6443;
   std::string advertise_address;  // "" = the node's address.

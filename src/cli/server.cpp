@@ -11,6 +11,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "cli/identity.h"
 #include "cli/join_token.h"
 #include "cli/process.h"
 #include "cli/server_metrics.h"
@@ -118,6 +119,8 @@ Result<std::unique_ptr<apiserver::ApiServer>> start_api_server(const ServerOptio
   api.facts.node_ports = options.service_node_port_range;
   api.first_node_port = setup.node_ports.first;
   api.last_node_port = setup.node_ports.last;
+  ORCH_TRY(read_identity(options.identity, &api));
+  api.own_node = setup.node_name;
   api.join_token = setup.join_secret;
   if (!options.disable_controller_manager) api.components.emplace_back("controller-manager");
   if (!options.disable_scheduler) api.components.emplace_back("scheduler");
@@ -171,7 +174,8 @@ Result<void> serve(const ServerOptions& options) {
   ORCH_TRY(write_kubeconfig(options, setup, *server));
 
   controllers::ControllerOptions controller_options;
-  controller_options.ca_pem = server->ca_certificate();
+  controller_options.ca = server->ca();
+  controller_options.token_key = server->token_signing_key();
   controller_options.cluster_cidr = setup.cluster_cidr;
   controllers::Controllers controllers(*controllers_api, server->cache(), api::Schema::builtin(),
                                        system_clock(), system_random(), controller_options);

@@ -52,3 +52,13 @@ as_node get nodes
 has "$(as_node label node node-1 stolen=yes 2>&1 || true)" orbidden
 has "$(as_node create deployment x --image=x 2>&1 || true)" orbidden
 has "$(as_node -n kube-system create configmap x 2>&1 || true)" orbidden
+
+# Of Secrets it sees what its pods use; a name is not to be had twice.
+has "$(as_node -n kube-system get secrets 2>&1 || true)" 'No Object name found'
+has "$(as_node get pods -A 2>&1 || true)" 'spec.nodeName field selector'
+stop_agent TERM
+mv "$work/data-2/agent/tls" "$work/kept"
+refused "belongs to another machine" --token-file "$work/token"
+rm -r "$work/data-2/agent/tls"
+mv "$work/kept" "$work/data-2/agent/tls"
+start_agent "agent: ready"

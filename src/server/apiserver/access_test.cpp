@@ -10,11 +10,22 @@ namespace {
 
 constexpr const char* kAccounts = "/api/v1/namespaces/default/serviceaccounts";
 
+// A pod "x/<name>" of the account robot on `node`.
+void bind(NodeGraph* graph, const std::string& name, const std::string& node,
+          const std::string& spec) {
+  const auto pod = api::parse_json(R"({"metadata":{"namespace":"x","name":")" + name +
+                                   R"("},"spec":{"serviceAccountName":"robot","nodeName":")" +
+                                   node + "\"," + spec + "}}");
+  REQUIRE(pod.ok());
+  graph->hold(*pod)->keep();
+}
+
 TEST_CASE("a node may do what its agent needs, on what is its own") {
   const rbac::Policy nobody_has_a_role;
-  const Authorizer authorizer(nobody_has_a_role, [](std::string_view, std::string_view pod) {
-    return std::string(pod == "mine" ? "a" : "b");
-  });
+  NodeGraph graph;
+  bind(&graph, "mine", "a", R"("volumes":[{"name":"v","secret":{"secretName":"s"}}])");
+  bind(&graph, "other", "b", R"("volumes":[{"name":"v","secret":{"secretName":"b-s"}}])");
+  const Authorizer authorizer(nobody_has_a_role, graph);
   User node;
   node.name = "system:node:a";
   node.groups = {"system:nodes", "system:authenticated"};
@@ -23,28 +34,37 @@ TEST_CASE("a node may do what its agent needs, on what is its own") {
     bool allowed;
   };
   const Row rows[] = {
-      {"list", "", "pods", "", "", "", true},
+      {"list", "", "pods", "", "", "", false},
+      {"get", "", "pods", "", "x", "mine", true},
+      {"get", "", "pods", "", "x", "other", false},
+      {"get", "", "secrets", "", "x", "b-s", false},
+      {"watch", "", "secrets", "", "x", "s", true},
+      {"list", "", "secrets", "", "x", "", false},
+      {"list", "", "configmaps", "", "", "", false},
+      {"get", "", "configmaps", "", "x", "s", false},
       {"watch", "discovery.k8s.io", "endpointslices", "", "", "", true},
       {"get", "", "secrets", "", "x", "s", true},
-      {"create", "", "pods", "", "x", "", false},
+      {"update", "", "pods", "", "x", "mine", false},
       {"update", "", "pods", "status", "x", "mine", true},
-      {"update", "", "pods", "status", "x", "other", false},
       {"delete", "", "pods", "", "x", "mine", true},
-      {"delete", "", "pods", "", "x", "other", false},
+      {"create", "", "pods", "eviction", "x", "mine", true},
+      {"create", "", "pods", "binding", "x", "mine", false},
       {"create", "", "pods", "exec", "x", "mine", false},
       {"create", "", "nodes", "", "", "", true},
       {"patch", "", "nodes", "status", "", "a", true},
-      {"patch", "", "nodes", "status", "", "b", false},
       {"delete", "", "nodes", "", "", "a", false},
       {"update", "coordination.k8s.io", "leases", "", "kube-node-lease", "a", true},
       {"update", "coordination.k8s.io", "leases", "", "kube-node-lease", "b", false},
       {"update", "coordination.k8s.io", "leases", "", "kube-system", "a", false},
       {"create", "", "events", "", "x", "", true},
-      {"create", "", "serviceaccounts", "token", "x", "s", true},
+      {"create", "", "serviceaccounts", "token", "x", "robot", true},
+      {"create", "", "serviceaccounts", "token", "x", "other", false},
       {"update", "", "secrets", "", "x", "s", false},
       {"list", "apps", "deployments", "", "", "", false},
       {"get", "", "serviceaccounts", "", "x", "s", false},
-      {"create", "authentication.k8s.io", "tokenreviews", "", "", "", false},
+      {"create", "authentication.k8s.io", "tokenreviews", "", "", "", true},
+      {"list", "", "services", "", "", "", true},
+      {"get", "storage.k8s.io", "csinodes", "", "", "b", false},
   };
   for (const Row& row : rows) {
     INFO(row.verb << " " << row.resource << "/" << row.subresource << " " << row.name);
@@ -98,10 +118,12 @@ TEST_CASE("a service account's token is good as long as the account is") {
   const auto review = [&](const std::string& spec) {
     return server.post("/apis/authentication.k8s.io/v1/tokenreviews", R"({"spec":)" + spec + "}");
   };
-  CHECK(review(R"({"token":")" + token + "\"}").json.at("status.authenticated").as_bool());
-  CHECK_FALSE(review(R"({"token":")" + token + R"(","audiences":["other"]})")
-                  .json.at("status.authenticated")
-                  .as_bool(true));
+  const auto good = review(R"({"token":")" + token + "\"}");
+  CHECK(good.json.at("status.authenticated").as_bool());
+  CHECK(good.json.at("status.audiences").items().front().as_string() == kTokenIssuer);
+  const auto other = review(R"({"token":")" + token + R"(","audiences":["other"]})");
+  CHECK(api::to_json(other.json["status"]) == R"({"user":{},"error":"invalid bearer token"})");
+  CHECK(review("{}").code == 400);
   std::string forged = token;
   forged[forged.size() / 2] = forged[forged.size() / 2] == 'A' ? 'B' : 'A';
   CHECK(server.call_as(forged, "GET", "/apis").code == 401);
@@ -149,6 +171,7 @@ TEST_CASE("a node joins with the token and acts as itself") {
   const auto csr = crypto::make_csr({}, key->private_key);
   REQUIRE(csr.ok());
   const api::Value wish = api::Value::object({{"nodeName", "a"},
+                                              {"nodePassword", "0123456789abcdef"},
                                               {"clientCsr", *csr},
                                               {"servingCsr", *csr},
                                               {"addresses", api::Value::array({"10.99.0.7"})}});
@@ -177,6 +200,34 @@ TEST_CASE("a node joins with the token and acts as itself") {
   };
   CHECK(create_node("a") == 201);
   CHECK(create_node("b") == 403);
+}
+
+TEST_CASE("a name belongs to the node that came with it first") {
+  TestServer server;
+  const auto key = crypto::generate_key();
+  const auto csr = crypto::make_csr({}, key->private_key);
+  const auto join = [&](const std::string& name, const std::string& password) {
+    const api::Value wish = api::Value::object({{"nodeName", name},
+                                                {"nodePassword", password},
+                                                {"clientCsr", *csr},
+                                                {"servingCsr", *csr},
+                                                {"addresses", api::Value::array({"10.99.0.7"})}});
+    return server.call_as(TestServer::kJoinToken, "POST", "/orch/v1/join", api::to_json(wish)).code;
+  };
+  CHECK(join("a", "short") == 422);
+  CHECK(join("a", "0123456789abcdef") == 200);
+  CHECK(join("a", "0123456789abcdef") == 200);
+  CHECK(join("a", "0123456789abcdeX") == 403);
+  server.restart();
+  CHECK(join("a", "0123456789abcdeX") == 403);
+  const auto secret = server.get("/api/v1/namespaces/kube-system/secrets/a.node-password.orch");
+  CHECK(secret.code == 200);
+  CHECK(secret.text.find("0123456789abcdef") == std::string::npos);
+  // A Node that nobody has proved to be is not to be had either.
+  CHECK(server.post("/api/v1/nodes", R"({"metadata":{"name":"b"}})").code == 201);
+  CHECK(join("b", "0123456789abcdef") == 403);
+  CHECK(server.call("DELETE", "/api/v1/nodes/b").code == 200);
+  CHECK(join("b", "0123456789abcdef") == 200);
 }
 
 }  // namespace

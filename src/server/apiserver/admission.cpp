@@ -10,6 +10,7 @@
 #include "server/apiserver/class_admission.h"
 #include "server/apiserver/encode.h"
 #include "server/apiserver/keys.h"
+#include "server/apiserver/node_restriction.h"
 
 namespace orch::apiserver {
 namespace {
@@ -74,19 +75,6 @@ std::string joined(const std::vector<std::string>& problems) {
   return problems.size() == 1 ? problems.front() : "[" + join(problems, ", ") + "]";
 }
 
-// A node's identity may make and change only what is that node's own.
-Result<void> restrict_node(const WriteRequest& request, const api::Value& object) {
-  const std::string_view node = request.user.node();
-  if (node.empty()) return {};
-  const std::string& name = object.at("metadata.name").as_string();
-  const bool own_only =
-      request.resource == &api::resource::nodes() || request.resource == &api::resource::leases();
-  if (!own_only || name == node) return {};
-  return forbidden(name_of(request, object), "node \"" + std::string(node) +
-                                                 "\" is not allowed to modify " +
-                                                 request.resource->singular + " \"" + name + "\"");
-}
-
 api::Value token_volume(const std::string& name) {
   using api::Value;
   const Value token =
@@ -132,13 +120,15 @@ Result<void> Admission::admit_create(const WriteRequest& request, api::Value* ob
   } else if (is_kind(request, "", "nodes")) {
     add_not_ready_taint(object);
   }
-  return restrict_node(request, *object);
+  return restrict_node(request, {}, *object);
 }
 
 Result<void> Admission::admit_pod(const WriteRequest& request, api::Value* pod) const {
   const ResourceName name = name_of(request, *pod);
   ORCH_TRY(check_limits(request, pod));
-  ORCH_TRY(add_service_account(request, pod));
+  if (!(*pod)["metadata"]["annotations"].has("kubernetes.io/config.mirror")) {
+    ORCH_TRY(add_service_account(request, pod));
+  }
   add_tolerations(&(*pod)["spec"]);
   ORCH_TRY(add_priority(store_, name, &(*pod)["spec"]));
   return add_runtime_class(store_, name, &(*pod)["spec"]);
@@ -171,10 +161,11 @@ Result<void> Admission::admit_update(const WriteRequest& request, const api::Val
   } else if (is_kind(request, "scheduling.k8s.io", "priorityclasses")) {
     ORCH_TRY(check_priority_class(store_, request, object));
   }
-  return restrict_node(request, object);
+  return restrict_node(request, old, object);
 }
 
-Result<void> Admission::admit_delete(const WriteRequest& request) const {
+Result<void> Admission::admit_delete(const WriteRequest& request, const api::Value& old) const {
+  ORCH_TRY(restrict_node(request, old, {}));
   if (request.resource != &api::resource::namespaces()) return {};
   for (const std::string_view kept : {"default", "kube-system", "kube-public"}) {
     if (request.name == kept) {

@@ -22,7 +22,7 @@ class Admission {
   Result<void> admit_create(const WriteRequest& request, api::Value* object) const;
   Result<void> admit_update(const WriteRequest& request, const api::Value& old,
                             const api::Value& object) const;
-  Result<void> admit_delete(const WriteRequest& request) const;
+  Result<void> admit_delete(const WriteRequest& request, const api::Value& old) const;
 
  private:
   Result<void> check_namespace(const WriteRequest& request, const api::Value& object) const;

@@ -1,34 +1,9 @@
 #include "server/apiserver/authorize.h"
 
-#include <array>
-
-#include "base/strings.h"
 #include "server/apiserver/health.h"
+#include "server/apiserver/node_authorizer.h"
 
 namespace orch::apiserver {
-namespace {
-
-bool is_read(std::string_view verb) { return verb == "get" || verb == "list" || verb == "watch"; }
-
-bool is_write(std::string_view verb) {
-  return verb == "create" || verb == "update" || verb == "patch";
-}
-
-// What an agent reads to run its pods, tend its services and answer DNS.
-bool node_reads(const Action& action) {
-  if (!action.subresource.empty()) return false;
-  if (action.group.empty()) {
-    constexpr std::array<std::string_view, 5> kCore = {"pods", "services", "nodes", "configmaps",
-                                                       "secrets"};
-    for (const std::string_view resource : kCore) {
-      if (action.resource == resource) return true;
-    }
-    return false;
-  }
-  return action.group == "discovery.k8s.io" && action.resource == "endpointslices";
-}
-
-}  // namespace
 
 Action action_of(const Target& target, std::string_view method) {
   Action action;
@@ -39,7 +14,8 @@ Action action_of(const Target& target, std::string_view method) {
     action.resource = target.resource->plural;
     action.subresource = target.subresource_name();
     action.ns = target.ns;
-    action.name = target.name;
+    action.name = target.name.empty() ? target.selected_name : target.name;
+    action.field_selector = target.query.get("fieldSelector");
     return action;
   }
   action.path = target.path;
@@ -55,46 +31,26 @@ Authorizer::Decision Authorizer::decide(const User& user, const Action& action) 
   if (user.in_group(kMastersGroup)) return {true, ""};
   if (!action.path.empty() && is_public_path(action.path)) return {true, ""};
   const std::string_view node = user.node();
-  if (!node.empty() && node_allowed(node, action)) return {true, ""};
-  return policy_.decide(asker_of(user), action);
-}
-
-// An object's name is not known when it is created: admission compares it with the node then.
-bool Authorizer::node_allowed(std::string_view node, const Action& action) const {
-  if (action.resource.empty()) return false;
-  if (is_read(action.verb) && node_reads(action)) return true;
-  const bool core = action.group.empty();
-  const bool own_name = action.name == node || action.verb == "create";
-  if (core && action.resource == "nodes") {
-    const bool part = action.subresource.empty() || action.subresource == "status";
-    return part && own_name && is_write(action.verb);
-  }
-  if (action.group == "coordination.k8s.io" && action.resource == "leases") {
-    const bool touches = is_write(action.verb) || action.verb == "get";
-    return action.ns == "kube-node-lease" && own_name && touches;
-  }
-  if (action.resource == "events" && (core || action.group == "events.k8s.io")) {
-    return is_write(action.verb);
-  }
-  if (core && action.resource == "serviceaccounts" && action.subresource == "token") {
-    return action.verb == "create";
-  }
-  if (core && action.resource == "pods" && !action.name.empty()) {
-    const bool status = action.subresource == "status" && is_write(action.verb);
-    const bool removal = action.subresource.empty() && action.verb == "delete";
-    return (status || removal) && node_of_pod_(action.ns, action.name) == node;
-  }
-  return false;
+  if (node.empty()) return policy_.decide(asker_of(user), action);
+  NodeDecision own = decide_node(nodes_, node, action);
+  if (own.allowed) return {true, ""};
+  Decision decision = policy_.decide(asker_of(user), action);
+  if (decision.allowed || own.reason.empty()) return decision;
+  if (!decision.reason.empty()) own.reason += "\n" + decision.reason;
+  return {false, std::move(own.reason)};
 }
 
 Result<void> Authorizer::authorize(const User& user, const Action& action) const {
-  if (allowed(user, action)) return {};
-  return refused(user, action);
+  const Decision decision = decide(user, action);
+  if (decision.allowed) return {};
+  return refused(user, action, decision.reason);
 }
 
-Status refused(const User& user, const Action& action) {
-  if (!action.path.empty()) return forbidden("forbidden: " + refusal(user, action));
-  return forbidden({action.group, action.resource, action.name}, refusal(user, action));
+Status refused(const User& user, const Action& action, const std::string& reason) {
+  std::string text = refusal(user, action);
+  if (!reason.empty()) text += ": " + reason;
+  if (!action.path.empty()) return forbidden("forbidden: " + text);
+  return forbidden({action.group, action.resource, action.name}, text);
 }
 
 std::string refusal(const User& user, const Action& action) {

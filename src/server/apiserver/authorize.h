@@ -1,14 +1,14 @@
 // authorize: may this user do that? PURE, over what it is told of the cluster.
 //
-// system:masters may everything. A node may what its agent needs, on what is its own. All else the
-// roles say (server/rbac): what everybody may see and ask is in the roles that every cluster has.
+// system:masters may everything. A node may what node_authorizer.h says. All else the roles say
+// (server/rbac): what everybody may see and ask is in the roles that every cluster has.
 #pragma once
 
-#include <functional>
 #include <string>
 #include <string_view>
 
 #include "base/result.h"
+#include "server/apiserver/node_graph.h"
 #include "server/apiserver/route.h"
 #include "server/apiserver/user.h"
 #include "server/rbac/policy.h"
@@ -20,13 +20,9 @@ Action action_of(const Target& target, std::string_view method);
 
 class Authorizer {
  public:
-  // The node that a pod is bound to, "" for none.
-  using NodeOfPod = std::function<std::string(std::string_view ns, std::string_view name)>;
-
   using Decision = rbac::Policy::Decision;
 
-  Authorizer(const rbac::Policy& policy, NodeOfPod node_of_pod)
-      : policy_(policy), node_of_pod_(std::move(node_of_pod)) {}
+  Authorizer(const rbac::Policy& policy, const NodeGraph& nodes) : policy_(policy), nodes_(nodes) {}
 
   Decision decide(const User& user, const Action& action) const;
   bool allowed(const User& user, const Action& action) const {
@@ -36,14 +32,12 @@ class Authorizer {
   Result<void> authorize(const User& user, const Action& action) const;
 
  private:
-  bool node_allowed(std::string_view node, const Action& action) const;
-
   const rbac::Policy& policy_;
-  NodeOfPod node_of_pod_;
+  const NodeGraph& nodes_;
 };
 
 // The 403 itself.
-Status refused(const User& user, const Action& action);
+Status refused(const User& user, const Action& action, const std::string& reason);
 
 rbac::Asker asker_of(const User& user);
 

@@ -46,8 +46,8 @@ Result<void> Handler::serve(const std::shared_ptr<AccountedExchange>& exchange) 
   auto target = route(parts_.schema, request.method, request.target);
   if (target) exchange->set_target(*target);
   if (target && target->path == kJoinPath) {
-    send(exchange, ORCH_TRY(parts_.join.serve(request)));
-    return {};
+    ORCH_TRY(parts_.join.check_token(request));
+    return serve_join(exchange);
   }
   Result<User> asker = parts_.authenticator.authenticate(request);
   ServerMetrics& metrics = parts_.metrics;
@@ -73,9 +73,19 @@ Result<void> Handler::serve(const std::shared_ptr<AccountedExchange>& exchange) 
   const auto decision = parts_.authorizer.decide(user, action);
   if (audit) audit->set_decision(decision);
   ++(decision.allowed ? metrics.allowed : metrics.denied);
-  if (!decision.allowed) return refused(user, action);
+  if (!decision.allowed) return refused(user, action, decision.reason);
   if (target->resource) return serve_resource(exchange, *target, std::move(user));
   send(exchange, ORCH_TRY(serve_path(request, *target)));
+  return {};
+}
+
+Result<void> Handler::serve_join(const ExchangePtr& exchange) {
+  const bool taken = parts_.slow.run([this, exchange] {
+    auto joined = parts_.join.serve(exchange->request());
+    send(exchange,
+         joined ? *std::move(joined) : present_status(joined.status(), exchange->request()));
+  });
+  if (!taken) return service_unavailable("the server is shutting down or overloaded");
   return {};
 }
 
@@ -91,7 +101,8 @@ Result<http::Response> Handler::serve_path(const http::Request& request,
   }
   if (reads && is_health_path(target.path)) return serve_health(parts_.health, target);
   if (reads && is_openid_path(target.path)) {
-    return serve_openid(target.path, parts_.server_address, parts_.token_key);
+    return serve_openid(target.path, parts_.tokens.issuer(), parts_.server_address,
+                        parts_.token_keys);
   }
   if (target.path.starts_with("/openapi/")) {
     if (!reads) return method_not_allowed("the server does not allow this method here");

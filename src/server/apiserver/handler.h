@@ -44,7 +44,7 @@ class Handler {
     ServerMetrics& metrics;
     const MetricSources& more_metrics;
     std::string server_address;
-    std::string token_key;                // With which tokens are checked, as a JSON Web Key.
+    std::string token_keys;  // With which tokens are checked, as JSON Web Keys.
     std::vector<std::string> components;  // What ComponentStatus tells of.
   };
   explicit Handler(Parts parts)
@@ -59,6 +59,7 @@ class Handler {
 
   // Each answers the exchange, now or later; a Status means that it was not answered yet.
   Result<void> serve(const std::shared_ptr<AccountedExchange>& exchange);
+  Result<void> serve_join(const ExchangePtr& exchange);
   Result<http::Response> serve_path(const http::Request& request, const Target& target) const;
   Result<void> serve_resource(const ExchangePtr& exchange, const Target& target, User user);
   Result<void> serve_read(const ExchangePtr& exchange, const Target& target,

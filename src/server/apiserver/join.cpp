@@ -2,10 +2,14 @@
 
 #include "api/json.h"
 #include "api/names.h"
+#include "api/resources.h"
 #include "base/net_address.h"
+#include "base/strings.h"
 #include "crypto/digest.h"
 #include "server/apiserver/authenticate.h"
 #include "server/apiserver/body.h"
+#include "server/apiserver/encode.h"
+#include "server/apiserver/keys.h"
 #include "server/apiserver/respond.h"
 #include "server/apiserver/user.h"
 
@@ -13,9 +17,11 @@ namespace orch::apiserver {
 namespace {
 
 constexpr size_t kMaxAddresses = 16;
+constexpr size_t kMinPassword = 16, kMaxPassword = 256;
+constexpr size_t kMaxNameBytes = 200;  // The Secret's name is longer, and has its limit.
 
 struct JoinRequest {
-  std::string node, client_csr, serving_csr;
+  std::string node, password, client_csr, serving_csr;
   std::vector<std::string> addresses;
 };
 
@@ -25,6 +31,7 @@ Result<JoinRequest> read_request(const http::Request& http) {
   const ParsedBody body = ORCH_TRY(parse_body(api::Schema::builtin(), http));
   JoinRequest request;
   request.node = body.value["nodeName"].as_string();
+  request.password = body.value["nodePassword"].as_string();
   request.client_csr = body.value["clientCsr"].as_string();
   request.serving_csr = body.value["servingCsr"].as_string();
   for (const api::Value& address : body.value["addresses"].items()) {
@@ -39,7 +46,45 @@ Result<JoinRequest> read_request(const http::Request& http) {
   if (const auto problems = api::dns_subdomain_problems(request.node); !problems.empty()) {
     return unfit("nodeName \"" + request.node + "\": " + problems.front());
   }
+  if (request.node.size() > kMaxNameBytes) return unfit("nodeName is too long");
+  if (request.password.size() < kMinPassword || request.password.size() > kMaxPassword) {
+    return unfit("nodePassword must have " + std::to_string(kMinPassword) + " to " +
+                 std::to_string(kMaxPassword) + " bytes");
+  }
   return request;
+}
+
+// "salt:hash"
+std::string hashed(const std::string& salt, const std::string& password) {
+  return salt + ":" + crypto::sha256_hex(salt + ":" + password);
+}
+
+bool knows(const api::Value& secret, const std::string& password) {
+  const std::string kept = base64_decode(secret["data"]["hash"].as_string()).value_or("");
+  const size_t colon = kept.find(':');
+  return colon != kept.npos && crypto::equal_secrets(kept, hashed(kept.substr(0, colon), password));
+}
+
+bool shows_certificate_of(const http::Request& http, const std::string& node) {
+  if (!http.peer.has_certificate) return false;
+  User user;
+  user.name = http.peer.common_name;
+  user.groups = http.peer.organizations;
+  return user.node() == node;
+}
+
+WriteRequest new_secret(const std::string& name, const std::string& hash) {
+  using api::Value;
+  WriteRequest write;
+  write.resource = &api::resource::secrets();
+  write.ns = "kube-system";
+  write.user.name = "system:apiserver";
+  write.user.groups = {std::string(kMastersGroup)};
+  write.options.field_manager = "apiserver";
+  write.body = Value::object({{"metadata", Value::object({{"name", name}})},
+                              {"type", "orch/node-password"},
+                              {"data", Value::object({{"hash", base64_encode(hash)}})}});
+  return write;
 }
 
 }  // namespace
@@ -55,11 +100,43 @@ crypto::CertificateSpec node_serving_spec(const std::string& node_name,
   return spec;
 }
 
-Result<http::Response> Join::serve(const http::Request& http) const {
+Result<void> Join::check_token(const http::Request& http) const {
   if (http.method != "POST") return method_not_allowed("join is a POST");
   const std::string_view shown = bearer_token(http);
-  if (token_.empty() || !crypto::equal_secrets(shown, token_)) return unauthorized();
+  if (parts_.token.empty() || !crypto::equal_secrets(shown, parts_.token)) return unauthorized();
+  return {};
+}
+
+Result<void> Join::claim_name(const http::Request& http, const std::string& node,
+                              const std::string& password) const {
+  if (node == parts_.own_node) {
+    return forbidden("node name \"" + node + "\" is the server's own");
+  }
+  if (shows_certificate_of(http, node)) return {};
+  const std::string name = node + ".node-password.orch";
+  const auto kept = [&] {
+    return parts_.store.get(store_key(api::resource::secrets(), "kube-system", name));
+  };
+  auto record = kept();
+  const bool stands = parts_.store.get(store_key(api::resource::nodes(), "", node)) != nullptr;
+  if (!record && !stands) {
+    const std::string salt = parts_.random.uuid();
+    const auto made = parts_.registry.run(new_secret(name, hashed(salt, password)));
+    if (made) return {};
+    if (!made.status().already_exists()) return made.status();
+    record = kept();  // Two came at once.
+  }
+  if (record && knows(decode_stored(record->bytes), password)) return {};
+  return forbidden("node name \"" + node +
+                   "\" belongs to another machine; if that one is gone for good, kubectl delete "
+                   "node " +
+                   node + " makes its name free");
+}
+
+Result<http::Response> Join::serve(const http::Request& http) const {
+  ORCH_TRY(check_token(http));
   const JoinRequest request = ORCH_TRY(read_request(http));
+  ORCH_TRY(claim_name(http, request.node, request.password));
 
   crypto::CertificateSpec client;
   client.common_name = std::string(kNodeUserPrefix) + request.node;
@@ -69,16 +146,17 @@ Result<http::Response> Join::serve(const http::Request& http) const {
 
   using api::Value;
   return value_response(
-      200, Value::object({{"clientCertificate",
-                           ORCH_TRY(crypto::sign_csr(ca_, request.client_csr, client, clock_))},
-                          {"servingCertificate",
-                           ORCH_TRY(crypto::sign_csr(ca_, request.serving_csr, serving, clock_))},
-                          {"ca", ca_.certificate},
-                          {"clusterCidr", facts_.cluster_cidr},
-                          {"serviceCidr", facts_.service_cidr},
-                          {"clusterDns", facts_.cluster_dns},
-                          {"clusterDomain", facts_.cluster_domain},
-                          {"nodePorts", facts_.node_ports}}));
+      200, Value::object(
+               {{"clientCertificate",
+                 ORCH_TRY(crypto::sign_csr(parts_.ca, request.client_csr, client, parts_.clock))},
+                {"servingCertificate",
+                 ORCH_TRY(crypto::sign_csr(parts_.ca, request.serving_csr, serving, parts_.clock))},
+                {"ca", parts_.ca.certificate},
+                {"clusterCidr", parts_.facts.cluster_cidr},
+                {"serviceCidr", parts_.facts.service_cidr},
+                {"clusterDns", parts_.facts.cluster_dns},
+                {"clusterDomain", parts_.facts.cluster_domain},
+                {"nodePorts", parts_.facts.node_ports}}));
 }
 
 }  // namespace orch::apiserver

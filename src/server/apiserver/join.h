@@ -3,8 +3,14 @@
 // addresses, and what it must know of the cluster. Follows the idea of kubelet TLS bootstrapping,
 // in one step.
 //
-//   {"nodeName": "a", "clientCsr": "<PEM>", "servingCsr": "<PEM>", "addresses": ["10.0.0.7"]}
-//   → {"clientCertificate", "servingCertificate", "ca", "clusterCidr", "serviceCidr",
+// A name belongs to whoever came with it first: the node brings a password of its own making, whose
+// salted hash is kept in the Secret kube-system/<node>.node-password.orch. Who comes later must
+// know it, or show the node's certificate. The Secret goes with the Node
+// (controllers/node_password.h), and then the name is free.
+//
+//   {"nodeName": "a", "nodePassword": "...", "clientCsr": "<PEM>", "servingCsr": "<PEM>",
+//   "addresses": ["10.0.0.7"]} → {"clientCertificate", "servingCertificate", "ca", "clusterCidr",
+//   "serviceCidr",
 //      "clusterDns", "clusterDomain", "nodePorts"}
 #pragma once
 
@@ -15,6 +21,8 @@
 #include "base/result.h"
 #include "crypto/pki.h"
 #include "http/http.h"
+#include "server/apiserver/registry.h"
+#include "store/store.h"
 
 namespace orch::apiserver {
 
@@ -33,17 +41,27 @@ crypto::CertificateSpec node_serving_spec(const std::string& node_name,
 
 class Join {
  public:
-  Join(crypto::Identity ca, std::string token, ClusterFacts facts, Clock& clock)
-      : ca_(std::move(ca)), token_(std::move(token)), facts_(std::move(facts)), clock_(clock) {}
+  struct Parts {
+    crypto::Identity ca;
+    std::string token;     // "" lets nobody join.
+    std::string own_node;  // In this process; nobody else gets its name. "" = none.
+    ClusterFacts facts;
+    const store::Store& store;
+    Registry& registry;
+    Clock& clock;
+    Random& random;
+  };
+  explicit Join(Parts parts) : parts_(std::move(parts)) {}
 
-  // 401 for a wrong token (always, when none is set), 422 for a request that makes no sense.
+  // 401 for a wrong token (always, when none is set).
+  Result<void> check_token(const http::Request& request) const;
+  // 422 for a request that makes no sense, 403 for a name that is another's. Writes, so it blocks.
   Result<http::Response> serve(const http::Request& request) const;
 
  private:
-  const crypto::Identity ca_;
-  const std::string token_;
-  const ClusterFacts facts_;
-  Clock& clock_;
+  Result<void> claim_name(const http::Request& http, const std::string& node,
+                          const std::string& password) const;
+  const Parts parts_;
 };
 
 }  // namespace orch::apiserver

@@ -2,6 +2,7 @@
 
 #include "server/apiserver/encode.h"
 #include "server/apiserver/keys.h"
+#include "server/apiserver/reviews.h"
 #include "server/apiserver/selection.h"
 
 namespace orch::apiserver {
@@ -48,8 +49,8 @@ Result<WriteRequest> LocalApi::request(const api::Resource& resource, Verb verb,
 }
 
 Result<api::Value> LocalApi::run(WriteRequest request) {
-  CodeCounts& calls = calls_of(metrics_, request.verb);
-  Result<WriteReply> result = registry_.run(std::move(request));
+  CodeCounts& calls = calls_of(parts_.metrics, request.verb);
+  Result<WriteReply> result = parts_.registry.run(std::move(request));
   calls.add(result ? result->code : result.status().code);
   WriteReply reply = ORCH_TRY(std::move(result));
   if (reply.document) return *std::move(reply.document);
@@ -57,8 +58,8 @@ Result<api::Value> LocalApi::run(WriteRequest request) {
 }
 
 Result<api::Value> LocalApi::get(const api::Resource& resource, const client::ObjectKey& key) {
-  const auto record = store_.get(store_key(resource, key.ns, key.name));
-  metrics_.calls.get.add(record ? 200 : 404);
+  const auto record = parts_.store.get(store_key(resource, key.ns, key.name));
+  parts_.metrics.calls.get.add(record ? 200 : 404);
   if (!record) return not_found({resource.group, resource.plural, key.name});
   return decode_stored(record->bytes);
 }
@@ -67,8 +68,8 @@ Result<std::vector<api::Value>> LocalApi::list(const api::Resource& resource,
                                                const client::ListOptions& options) {
   const Selection selection = ORCH_TRY(
       Selection::make(resource, options.ns, "", options.label_selector, options.field_selector));
-  const store::Range range = ORCH_TRY(store_.range({selection.prefix(), "", 0, 0}));
-  metrics_.calls.get.add(200);
+  const store::Range range = ORCH_TRY(parts_.store.range({selection.prefix(), "", 0, 0}));
+  parts_.metrics.calls.get.add(200);
   std::vector<api::Value> objects;
   for (const auto& record : range.records) {
     if (selection.matches(*record)) objects.push_back(decode_stored(record->bytes));
@@ -77,6 +78,13 @@ Result<std::vector<api::Value>> LocalApi::list(const api::Resource& resource,
 }
 
 Result<api::Value> LocalApi::create(const api::Resource& resource, const api::Value& object) {
+  if (resource.storage_prefix.empty()) {
+    Target target;
+    target.resource = &resource;
+    target.ns = client::key_of(object).ns;
+    return answer_review(target, user_, object, parts_.authenticator, parts_.authorizer,
+                         parts_.policy);
+  }
   WriteRequest wish =
       ORCH_TRY(request(resource, Verb::create, {client::key_of(object).ns, ""}, ""));
   wish.body = object;
@@ -106,7 +114,7 @@ Result<api::Value> LocalApi::create_sub(const api::Resource& resource, const cli
                                         std::string_view subresource, const api::Value& body) {
   WriteRequest wish = ORCH_TRY(request(resource, Verb::create, key, subresource));
   wish.body = body;
-  if (subresource == "token") return tokens_.issue(wish);
+  if (subresource == "token") return parts_.tokens.issue(wish);
   return run(std::move(wish));
 }
 

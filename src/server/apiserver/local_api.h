@@ -3,6 +3,8 @@
 #pragma once
 
 #include "client/api.h"
+#include "server/apiserver/authenticate.h"
+#include "server/apiserver/authorize.h"
 #include "server/apiserver/metrics.h"
 #include "server/apiserver/registry.h"
 #include "server/apiserver/tokens.h"
@@ -13,13 +15,16 @@ namespace orch::apiserver {
 
 class LocalApi : public client::Api {
  public:
-  LocalApi(store::Store& store, Registry& registry, const Tokens& tokens, ServerMetrics& metrics,
-           User user)
-      : store_(store),
-        registry_(registry),
-        tokens_(tokens),
-        metrics_(metrics),
-        user_(std::move(user)) {}
+  struct Parts {
+    store::Store& store;
+    Registry& registry;
+    const Tokens& tokens;
+    ServerMetrics& metrics;
+    const Authenticator& authenticator;  // These three answer reviews.
+    const Authorizer& authorizer;
+    const rbac::Policy& policy;
+  };
+  LocalApi(const Parts& parts, User user) : parts_(parts), user_(std::move(user)) {}
 
   Result<api::Value> get(const api::Resource& resource, const client::ObjectKey& key) override;
   Result<std::vector<api::Value>> list(const api::Resource& resource,
@@ -40,10 +45,7 @@ class LocalApi : public client::Api {
                                const client::ObjectKey& key, std::string_view subresource) const;
   Result<api::Value> run(WriteRequest request);
 
-  store::Store& store_;
-  Registry& registry_;
-  const Tokens& tokens_;
-  ServerMetrics& metrics_;
+  const Parts parts_;
   const User user_;
 };
 

@@ -15,9 +15,10 @@ inline constexpr std::string_view kOpenidConfigurationPath = "/.well-known/openi
 inline constexpr std::string_view kOpenidKeysPath = "/openid/v1/jwks";
 
 bool is_openid_path(std::string_view path);
-// `server_address` is "10.0.0.7:6443", `jwk` the JSON Web Key that tokens are signed with.
+// `server_address` is "10.0.0.7:6443", `keys` the JSON Web Keys that tokens are checked with,
+// separated by commas.
 // REQUIRES: is_openid_path(path).
-http::Response serve_openid(std::string_view path, std::string_view server_address,
-                            std::string_view jwk);
+http::Response serve_openid(std::string_view path, std::string_view issuer,
+                            std::string_view server_address, std::string_view keys);
 
 }  // namespace orch::apiserver

@@ -8,6 +8,7 @@
 #include "api/resources.h"
 #include "api/strategy.h"
 #include "api/versions.h"
+#include "server/apiserver/certificate_admission.h"
 #include "server/apiserver/deletion.h"
 #include "server/apiserver/escalation.h"
 #include "server/apiserver/keys.h"
@@ -177,6 +178,7 @@ Result<Plan> Planner::plan_create(const WriteRequest& request, api::Value body) 
 
   ORCH_TRY(parts_.admission.admit_create(request, &object));
   ORCH_TRY(check_escalation(request, {}, object, parts_.authorizer, parts_.policy));
+  ORCH_TRY(admit_certificate(request, {}, &object, parts_.authorizer, parts_.clock.now()));
   ORCH_TRY(checked(request, plan.name, api::validate_create(*request.resource, object)));
   ORCH_TRY(admit_pod_security(parts_.store, request, {}, object, &plan.reply.warnings));
   ORCH_TRY(parts_.quotas.check(request, {}, object));
@@ -250,6 +252,8 @@ Result<Plan> Planner::plan_replace(const WriteRequest& request, const Current& c
   ORCH_TRY(parts_.admission.admit_update(request, current.object, object));
   ORCH_TRY(check_escalation(request, current.object, object, parts_.authorizer, parts_.policy));
   ORCH_TRY(
+      admit_certificate(request, current.object, &object, parts_.authorizer, parts_.clock.now()));
+  ORCH_TRY(
       checked(request, plan.name, api::validate_update(resource, object, current.object, part)));
   ORCH_TRY(admit_pod_security(parts_.store, request, current.object, object, &plan.reply.warnings));
   ORCH_TRY(parts_.quotas.check(request, current.object, object));
@@ -309,10 +313,21 @@ Result<void> Planner::allocate(const WriteRequest& request, api::Value* object,
   return {};
 }
 
+// A pod's references stand when it is bound; only a debugging container may bring more.
+std::unique_ptr<NodeGraph::Hold> Planner::hold(const WriteRequest& request,
+                                               const api::Value& object,
+                                               const store::RecordPtr& current) const {
+  if (request.resource != &api::resource::pods()) return nullptr;
+  const bool bound = current && !current->tags.field("spec.nodeName").value_or("").empty();
+  if (bound && request.subresource_name() != "ephemeralcontainers") return nullptr;
+  return parts_.nodes.hold(object);
+}
+
 void Planner::finish(const WriteRequest& request, api::Value object, std::string_view owners,
                      const store::RecordPtr& current, Plan* plan) const {
   const api::Resource& resource = *request.resource;
   store::Tags tags = tags_of(resource, object);
+  auto held = hold(request, object, current);
   Encoded encoded = encode_object(resource, std::move(object), owners);
   if (current && encoded.same_as(*current)) {
     plan->reply.record = current;
@@ -330,6 +345,7 @@ void Planner::finish(const WriteRequest& request, api::Value object, std::string
   write.tags = std::move(tags);
   if (resource.relaxed) write.durability = store::Durability::relaxed;
   plan->write = std::move(write);
+  plan->hold = std::move(held);
 }
 
 void Planner::finish_removal(const WriteRequest& request, const store::RecordPtr& current,

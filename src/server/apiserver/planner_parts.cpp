@@ -55,7 +55,7 @@ Result<Plan> Planner::plan_remove(const WriteRequest& request, const DeleteOptio
   Current current = ORCH_TRY(read(request));
   ORCH_TRY(check_preconditions(*request.resource, current.object, options.uid,
                                options.resource_version));
-  ORCH_TRY(parts_.admission.admit_delete(request));
+  ORCH_TRY(parts_.admission.admit_delete(request, current.object));
   plan.again = options.resource_version.empty();
   const std::string uid = current.object.at("metadata.uid").as_string();
   Deletion deletion = ORCH_TRY(

@@ -94,12 +94,25 @@ void Registry::succeed(Job& job, const store::Committed& committed) {
                      plan.removes ? api::Value() : state(committed.record));
     if (plan.reservation) plan.reservation->keep();
   }
+  follow_nodes(job, committed);
   if (rbac::Policy::is_fed_by(*job.request.resource)) follow_policy(job, committed);
   plan.reply.record = committed.record;
   if (plan.answer == Plan::Answer::scale) {
     plan.reply.document = scale_of(decode_stored(committed.record->bytes));
   }
   job.done(std::move(plan.reply));
+}
+
+void Registry::follow_nodes(const Job& job, const store::Committed& committed) {
+  const api::Resource* resource = job.request.resource;
+  const Plan& plan = job.plan;
+  if (plan.hold) plan.hold->keep();
+  if (resource == &api::resource::pods() && plan.removes) {
+    nodes_.forget_pod(job.request.ns, plan.name);
+  } else if (resource == &api::resource::persistent_volumes()) {
+    if (plan.removes) return nodes_.forget_volume(plan.name);
+    nodes_.take_volume(decode_stored(committed.record->bytes));
+  }
 }
 
 // A right is there, or gone, when its writer hears of it.

@@ -26,6 +26,7 @@ class Registry {
         clock_(parts.clock),
         store_(parts.store),
         services_(parts.services),
+        nodes_(parts.nodes),
         policy_(parts.policy),
         quotas_(parts.quotas),
         planner_(parts) {}
@@ -43,6 +44,7 @@ class Registry {
   void attempt(std::shared_ptr<Job> job);
   void settle(std::shared_ptr<Job> job, Result<store::Committed> outcome);
   void succeed(Job& job, const store::Committed& committed);
+  void follow_nodes(const Job& job, const store::Committed& committed);
   void follow_policy(const Job& job, const store::Committed& committed);
   void lose(std::shared_ptr<Job> job, const Status& why);
 
@@ -50,6 +52,7 @@ class Registry {
   const Clock& clock_;
   store::Store& store_;
   ServiceAllocator& services_;
+  NodeGraph& nodes_;
   rbac::Policy& policy_;
   const Quotas& quotas_;
   Planner planner_;

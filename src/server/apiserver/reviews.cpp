@@ -2,6 +2,9 @@
 
 #include <utility>
 
+#include "api/decode.h"
+#include "server/apiserver/access_review.h"
+
 namespace orch::apiserver {
 namespace {
 
@@ -27,56 +30,37 @@ Value user_info(const User& user) {
   return info;
 }
 
-// resourceAttributes or nonResourceAttributes of a SubjectAccessReview's spec.
-Result<Action> asked_action(const Value& spec) {
-  const Value& resource = spec["resourceAttributes"];
-  const Value& path = spec["nonResourceAttributes"];
-  if (resource.is_object() == path.is_object()) {
-    return bad_request(
-        "exactly one of nonResourceAttributes or resourceAttributes must be specified");
-  }
-  Action action;
-  if (path.is_object()) {
-    action.verb = path["verb"].as_string();
-    action.path = path["path"].as_string();
-    return action;
-  }
-  action.verb = resource["verb"].as_string();
-  action.group = resource["group"].as_string();
-  action.resource = resource["resource"].as_string();
-  action.subresource = resource["subresource"].as_string();
-  action.ns = resource["namespace"].as_string();
-  action.name = resource["name"].as_string();
-  return action;
-}
-
-Result<Value> answer_access(const User& user, Value review, const Authorizer& authorizer) {
-  const Action action = ORCH_TRY(asked_action(std::as_const(review)["spec"]));
-  const Authorizer::Decision decision = authorizer.decide(user, action);
+Result<Value> answer_access(const std::string& kind, const User& user, Value review,
+                            const Authorizer& authorizer) {
+  AskedAction asked;
+  ORCH_TRY(read_access_review(kind, review, &asked));
+  const Authorizer::Decision decision = authorizer.decide(user, asked.action);
   Value status = Value::object({{"allowed", decision.allowed}});
   if (!decision.reason.empty()) status.set("reason", decision.reason);
   review.set("status", std::move(status));
   return review;
 }
 
-User reviewed_user(const Value& spec) {
-  User user;
-  user.name = spec["user"].as_string();
-  user.uid = spec["uid"].as_string();
-  user.groups = texts(spec["groups"]);
-  return user;
-}
-
-Value answer_token(Value review, const Authenticator& authenticator) {
+// Why a token is refused is nobody's business but the administrator's, who has the log.
+Result<Value> answer_token(Value review, const Authenticator& authenticator) {
   const Value spec = std::as_const(review)["spec"];
-  const auto audiences = texts(spec["audiences"]);
-  const auto user = authenticator.user_of_token(spec["token"].as_string(), audiences);
-  Value status = Value::object({{"authenticated", user.ok()}});
-  if (user) {
-    status.set("user", user_info(*user));
-    if (!audiences.empty()) status.set("audiences", strings(audiences));
+  if (spec["token"].empty()) {
+    return bad_request("token is required for TokenReview in authentication");
+  }
+  if (!review.at("metadata.namespace").empty()) {
+    return bad_request("namespace is not allowed on this type: " +
+                       review.at("metadata.namespace").as_string());
+  }
+  const auto known =
+      authenticator.user_of_token(spec["token"].as_string(), texts(spec["audiences"]));
+  Value status = Value::object();
+  if (known) {
+    status.set("authenticated", true);
+    status.set("user", user_info(known->user));
+    status.set("audiences", strings(known->audiences));
   } else {
-    status.set("error", "the token is not valid");
+    status.set("user", Value::object());
+    status.set("error", "invalid bearer token");
   }
   review.set("status", std::move(status));
   return review;
@@ -102,18 +86,25 @@ Result<Value> answer_review(const Target& target, const User& user, Value review
                             const Authenticator& authenticator, const Authorizer& authorizer,
                             const rbac::Policy& policy) {
   if (!review.is_object()) return bad_request("the body must be an object");
+  const std::string& its_kind = std::as_const(review)["kind"].as_string();
+  if (!its_kind.empty() && its_kind != target.resource->kind) {
+    return bad_request("no kind \"" + its_kind + "\" is answered here");
+  }
   review.set("kind", target.resource->kind);
   review.set("apiVersion", target.resource->api_version());
+  review = ORCH_TRY(api::decode(*target.resource->type, std::move(review),
+                                {.strictness = api::Strictness::ignore}));
   const std::string& kind = target.resource->kind;
   if (kind == "SelfSubjectReview") {
     review.set("status", Value::object({{"userInfo", user_info(user)}}));
     return review;
   }
   if (kind == "TokenReview") return answer_token(std::move(review), authenticator);
-  if (kind == "SelfSubjectAccessReview") return answer_access(user, std::move(review), authorizer);
+  if (kind == "SelfSubjectAccessReview")
+    return answer_access(kind, user, std::move(review), authorizer);
   if (kind == "SubjectAccessReview" || kind == "LocalSubjectAccessReview") {
     const User other = reviewed_user(std::as_const(review)["spec"]);
-    return answer_access(other, std::move(review), authorizer);
+    return answer_access(kind, other, std::move(review), authorizer);
   }
   if (kind == "SelfSubjectRulesReview") {
     const std::string ns = std::as_const(review)["spec"]["namespace"].as_string();

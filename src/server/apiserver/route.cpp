@@ -2,6 +2,7 @@
 // name, subresource.
 #include "server/apiserver/route.h"
 
+#include "api/selector.h"
 #include "base/strings.h"
 
 namespace orch::apiserver {
@@ -117,6 +118,19 @@ Result<void> find_resource(const api::Schema& schema, const Path& path, size_t a
   return {};
 }
 
+// As Selection narrows a collection to one key: by the first such requirement.
+std::string selected_name(const Target& target) {
+  const bool collection = target.verb == Verb::list || target.verb == Verb::watch ||
+                          target.verb == Verb::remove_collection;
+  if (!collection || !target.name.empty() || !target.query.has("fieldSelector")) return "";
+  const auto fields = api::FieldSelector::parse(target.query.get("fieldSelector"));
+  if (!fields) return "";
+  for (const auto& one : fields->requirements()) {
+    if (one.equal && one.path == "metadata.name") return one.value;
+  }
+  return "";
+}
+
 }  // namespace
 
 std::string_view verb_name(Verb verb) {
@@ -209,6 +223,7 @@ Result<Target> route(const api::Schema& schema, std::string_view method, std::st
   ORCH_TRY(find_resource(schema, path, at, core ? "" : parts[1], parts[at - 1], raw_path, &target));
   target.verb = ORCH_TRY(verb_of(method, target));
   if (!verb_served(target)) return wrong_method();
+  target.selected_name = selected_name(target);
   const bool everywhere = target.ns.empty() && target.resource->namespaced;
   if (everywhere && (target.verb == Verb::create || target.verb == Verb::remove_collection)) {
     return wrong_method();

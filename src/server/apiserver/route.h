@@ -50,6 +50,7 @@ struct Target {
   std::string proxy_path;  // What follows ".../proxy", still encoded; "" or "/...".
   std::string raw_query;   // Still encoded, without "?".
   Query query;
+  std::string selected_name;  // The one name that a list, by its fieldSelector, is about.
 
   std::string_view subresource_name() const {
     return subresource ? std::string_view(subresource->name) : std::string_view();

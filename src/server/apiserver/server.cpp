@@ -101,10 +101,47 @@ Result<std::unique_ptr<Audit>> open_audit(const Options& options) {
                                           *options.random, api::Schema::builtin()});
 }
 
-Result<Tokens> make_tokens(const Credentials& credentials, store::Store& store,
-                           const Options& options) {
-  return Tokens(ORCH_TRY(crypto::TokenSigner::create(credentials.tokens.private_key)),
-                ORCH_TRY(crypto::TokenVerifier::create({credentials.tokens.public_key})), store,
+void load_nodes(store::Store& store, NodeGraph* nodes) {
+  const auto volumes =
+      store.range({store_prefix(api::resource::persistent_volumes(), ""), "", 0, 0});
+  const auto pods = store.range({store_prefix(api::resource::pods(), ""), "", 0, 0});
+  ORCH_CHECK(volumes.ok() && pods.ok());
+  for (const auto& record : volumes->records) nodes->take_volume(decode_stored(record->bytes));
+  for (const auto& record : pods->records) {
+    if (record->tags.field("spec.nodeName").value_or("").empty()) continue;
+    if (const auto held = nodes->hold(decode_stored(record->bytes))) held->keep();
+  }
+}
+
+// Which keys sign and check tokens: those of the flags, or the server's own.
+struct TokenKeys {
+  std::string signing;
+  std::vector<std::string> verifying;
+};
+Result<TokenKeys> token_keys(const Credentials& credentials, const Options& options) {
+  TokenKeys keys{credentials.tokens.private_key, {}};
+  if (options.token_signing_key.empty()) {
+    keys.verifying.push_back(credentials.tokens.public_key);
+  } else {
+    keys.signing = options.token_signing_key;
+    keys.verifying.push_back(ORCH_TRY(crypto::public_key_of(keys.signing)));
+  }
+  const auto& more = options.token_verifying_keys;
+  keys.verifying.insert(keys.verifying.end(), more.begin(), more.end());
+  return keys;
+}
+
+Result<std::string> key_set(const TokenKeys& keys) {
+  std::string set;
+  for (const std::string& key : keys.verifying) {
+    set += (set.empty() ? "" : ",") + ORCH_TRY(crypto::public_jwk(key));
+  }
+  return set;
+}
+
+Result<Tokens> make_tokens(const TokenKeys& keys, store::Store& store, const Options& options) {
+  return Tokens(ORCH_TRY(crypto::TokenSigner::create(keys.signing)),
+                ORCH_TRY(crypto::TokenVerifier::create(keys.verifying)), options.token_names, store,
                 *options.clock, *options.random);
 }
 
@@ -121,7 +158,7 @@ std::vector<std::string> with_store(std::vector<std::string> components) {
 struct ApiServer::Rooms {
   Rooms(Options with, const Network& network, Credentials credentials_,
         std::unique_ptr<Encryption> encryption_, std::unique_ptr<store::Store> opened,
-        std::unique_ptr<Audit> audit_, Tokens tokens_, const std::string& token_key)
+        std::unique_ptr<Audit> audit_, Tokens tokens_, const std::string& token_keys)
       : options(std::move(with)),
         credentials(std::move(credentials_)),
         encryption(std::move(encryption_)),
@@ -131,22 +168,23 @@ struct ApiServer::Rooms {
         tokens(std::move(tokens_)),
         services({network.services, options.first_node_port, options.last_node_port},
                  *options.random),
-        authorizer(policy,
-                   [this](std::string_view ns, std::string_view name) {
-                     const auto pod = store->get(store_key(api::resource::pods(), ns, name));
-                     return std::string(pod ? pod->tags.field("spec.nodeName").value_or("") : "");
-                   }),
+        authorizer(policy, nodes),
         admission(*store, *options.random),
         quotas(*store),
-        registry({*store, admission, authorizer, policy, quotas, services, *options.clock,
+        registry({*store, admission, authorizer, policy, quotas, services, nodes, *options.clock,
                   *options.random},
                  metrics),
         reader(*store, *options.clock),
         watches(*store, *options.clock, *options.random, timers),
         streams(*store, {credentials.ca.certificate, credentials.agents.certificate,
                          credentials.agents.private_key}),
-        join(credentials.ca, options.join_token, options.facts, *options.clock),
-        authenticator(tokens, credentials.admin_token),
+        join({credentials.ca, options.join_token, options.own_node, options.facts, *store, registry,
+              *options.clock, *options.random}),
+        authenticator({tokens, *store, *options.clock, credentials.admin_token,
+                       std::move(options.static_tokens),
+                       options.oidc.issuer_url.empty()
+                           ? nullptr
+                           : std::make_unique<OidcIssuer>(options.oidc, *options.clock)}),
         cache(*store),
         handler({api::Schema::builtin(),
                  *options.clock,
@@ -168,10 +206,11 @@ struct ApiServer::Rooms {
                  metrics,
                  more_metrics,
                  network.advertised.text() + ":" + std::to_string(options.port),
-                 token_key,
+                 token_keys,
                  with_store(options.components)}) {
     load_services(*store, &services);
     load_policy(*store, &policy);
+    load_nodes(*store, &nodes);
   }
 
   Options options;
@@ -183,6 +222,7 @@ struct ApiServer::Rooms {
   Tokens tokens;
   ServiceAllocator services;
   rbac::Policy policy;
+  NodeGraph nodes;
   Authorizer authorizer;
   Admission admission;
   Quotas quotas;
@@ -212,11 +252,13 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(Options options) {
   auto encryption = ORCH_TRY(open_encryption(options));
   auto store = ORCH_TRY(open_store(options, *encryption));
   auto audit = ORCH_TRY(open_audit(options));
-  Tokens tokens = ORCH_TRY(make_tokens(credentials, *store, options));
-  const std::string token_key = ORCH_TRY(crypto::public_jwk(credentials.tokens.public_key));
+  const TokenKeys keys = ORCH_TRY(token_keys(credentials, options));
+  Tokens tokens = ORCH_TRY(make_tokens(keys, *store, options));
+  ORCH_TRY(check_oidc_options(options.oidc));
+  const std::string key_set_text = ORCH_TRY(key_set(keys));
   std::unique_ptr<ApiServer> server(new ApiServer(std::make_unique<Rooms>(
       std::move(options), network, std::move(credentials), std::move(encryption), std::move(store),
-      std::move(audit), std::move(tokens), token_key)));
+      std::move(audit), std::move(tokens), key_set_text)));
   Rooms& rooms = *server->rooms_;
 
   http::ServerOptions http;
@@ -244,8 +286,10 @@ std::unique_ptr<client::Api> ApiServer::api(const std::string& user_name) {
   User user;
   user.name = user_name;
   user.groups = {std::string(kMastersGroup), std::string(kAuthenticatedGroup)};
-  return std::make_unique<LocalApi>(*rooms_->store, rooms_->registry, rooms_->tokens,
-                                    rooms_->metrics, std::move(user));
+  return std::make_unique<LocalApi>(
+      LocalApi::Parts{*rooms_->store, rooms_->registry, rooms_->tokens, rooms_->metrics,
+                      rooms_->authenticator, rooms_->authorizer, rooms_->policy},
+      std::move(user));
 }
 
 client::Cache& ApiServer::cache() { return rooms_->cache; }
@@ -259,6 +303,13 @@ uint16_t ApiServer::port() const { return rooms_->http->port(); }
 std::string ApiServer::url() const { return "https://127.0.0.1:" + std::to_string(port()); }
 
 const std::string& ApiServer::ca_certificate() const { return rooms_->credentials.ca.certificate; }
+
+const crypto::Identity& ApiServer::ca() const { return rooms_->credentials.ca; }
+
+const std::string& ApiServer::token_signing_key() const {
+  const std::string& given = rooms_->options.token_signing_key;
+  return given.empty() ? rooms_->credentials.tokens.private_key : given;
+}
 
 const crypto::Identity& ApiServer::admin_identity() const { return rooms_->credentials.admin; }
 

@@ -14,6 +14,9 @@
 #include "server/apiserver/in_flight.h"
 #include "server/apiserver/join.h"
 #include "server/apiserver/metrics_page.h"
+#include "server/apiserver/oidc_claims.h"
+#include "server/apiserver/static_tokens.h"
+#include "server/apiserver/tokens.h"
 #include "server/audit/log.h"
 
 namespace orch::apiserver {
@@ -26,6 +29,13 @@ struct Options {
   std::vector<std::string> tls_sans;  // More names and addresses of the server.
   ClusterFacts facts;                 // Ranges and DNS of the cluster.
   uint16_t first_node_port = 30000, last_node_port = 32767;
+  std::string own_node;  // The node in this process, whose name is not given away; "" = none.
+  // Tokens of service accounts, beside or instead of the server's own key. PEM, ECDSA P-256.
+  TokenNames token_names;
+  std::string token_signing_key;
+  std::vector<std::string> token_verifying_keys;
+  StaticTokens static_tokens;
+  OidcOptions oidc;
   std::string encryption_config;  // See encryption.h; "" = in the data directory.
   std::string join_token;         // Lets nodes join; "" = none may.
   std::string audit_policy_file;  // "" = no audit; else audit_log.path must be given.
@@ -55,6 +65,8 @@ class ApiServer {
   uint16_t port() const;
   std::string url() const;  // "https://127.0.0.1:6443", for clients on this machine.
   const std::string& ca_certificate() const;
+  const crypto::Identity& ca() const;            // With its key: for whoever signs certificates.
+  const std::string& token_signing_key() const;  // PEM.
   const crypto::Identity& admin_identity() const;
   // What a node in this process serves its endpoint with: signed for its name and addresses.
   Result<crypto::Identity> issue_node_identity(const std::string& node_name,

@@ -9,6 +9,7 @@
 
 #include "api/json.h"
 #include "api/schema.h"
+#include "server/apiserver/node_graph.h"
 #include "server/apiserver/options.h"
 #include "server/apiserver/route.h"
 #include "server/apiserver/service_allocator.h"
@@ -62,7 +63,9 @@ struct Plan {
   bool removes = false;     // `write` is a deletion.
   bool again = false;       // A lost race may be tried once more.
   bool first_step = false;  // `write` spends an eviction's budget; the pod's own plan comes next.
-  std::unique_ptr<ServiceAllocator::Reservation> reservation;  // Kept when the write succeeds.
+  // Kept when the write succeeds.
+  std::unique_ptr<ServiceAllocator::Reservation> reservation;
+  std::unique_ptr<NodeGraph::Hold> hold;
 };
 
 using WriteDone = std::function<void(Result<WriteReply>)>;

@@ -2,6 +2,8 @@
 #include "server/controllers/controllers.h"
 
 #include "api/resources.h"
+#include "base/check.h"
+#include "server/controllers/certificates.h"
 #include "server/controllers/cluster_role_aggregation.h"
 #include "server/controllers/deployment.h"
 #include "server/controllers/disruption.h"
@@ -10,8 +12,10 @@
 #include "server/controllers/garbage_collector.h"
 #include "server/controllers/namespace.h"
 #include "server/controllers/node_lifecycle.h"
+#include "server/controllers/node_password.h"
 #include "server/controllers/replica_set.h"
 #include "server/controllers/resource_quota.h"
+#include "server/controllers/secret_tokens.h"
 #include "server/controllers/service_account.h"
 #include "server/controllers/storage_protection.h"
 
@@ -50,7 +54,19 @@ std::vector<std::unique_ptr<client::Reconciler>> make_controllers(
   all.push_back(std::make_unique<EndpointSliceController>(api, cache));
   all.push_back(
       std::make_unique<NamespaceController>(api, cache, deletable_resources(schema, true)));
-  all.push_back(std::make_unique<ServiceAccountController>(api, cache, options.ca_pem));
+  all.push_back(std::make_unique<ServiceAccountController>(api, cache, options.ca.certificate));
+  all.push_back(std::make_unique<CertificateApprovalController>(api, cache, schema, clock));
+  all.push_back(
+      std::make_unique<CertificateSigningController>(api, cache, schema, clock, options.ca));
+  all.push_back(std::make_unique<CertificateCleanupController>(api, cache, schema, clock));
+  all.push_back(std::make_unique<NodePasswordController>(api, cache));
+  all.push_back(std::make_unique<BootstrapTokenController>(api, cache, clock));
+  if (!options.token_key.empty()) {
+    auto signer = crypto::TokenSigner::create(options.token_key);
+    ORCH_CHECK(signer.ok());  // The API server signs with it, too.
+    all.push_back(std::make_unique<AccountTokenController>(api, cache, options.ca.certificate,
+                                                           *std::move(signer)));
+  }
   all.push_back(std::make_unique<ClusterRoleAggregationController>(api, cache, schema));
   all.push_back(std::make_unique<DisruptionController>(api, cache, schema, clock));
   all.push_back(std::make_unique<ResourceQuotaController>(api, cache, schema));

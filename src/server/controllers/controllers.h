@@ -11,13 +11,15 @@
 #include "base/net_address.h"
 #include "client/event_recorder.h"
 #include "client/loop_runner.h"
+#include "crypto/pki.h"
 
 namespace orch::controllers {
 
 struct ControllerOptions {
-  std::string ca_pem;  // For kube-root-ca.crt.
-  Cidr cluster_cidr;   // Nodes get their pod ranges from it.
-  int threads = 2;     // Shared by all loops.
+  crypto::Identity ca;    // Signs certificates; its own is what kube-root-ca.crt shows.
+  std::string token_key;  // Signs the tokens that stand in Secrets. PEM; "" = none are made.
+  Cidr cluster_cidr;      // Nodes get their pod ranges from it.
+  int threads = 2;        // Shared by all loops.
 };
 
 // All must outlive what is made.

@@ -52,8 +52,9 @@ struct World {
     runner.reset();
     runner = std::make_unique<client::LoopRunner>(cluster, cluster, clock);
     const ControllerWorld world{runner->api(), cluster, api::Schema::builtin(), events, clock};
-    for (auto& controller :
-         make_controllers(world, {.ca_pem = "CA", .cluster_cidr = *parse_cidr("10.42.0.0/16")}))
+    for (auto& controller : make_controllers(
+             world,
+             {.ca = {"CA", ""}, .token_key = "", .cluster_cidr = *parse_cidr("10.42.0.0/16")}))
       runner->add(std::move(controller));
     runner->start(0);
   }
