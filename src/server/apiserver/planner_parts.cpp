@@ -100,6 +100,7 @@ Result<std::optional<Plan>> Planner::plan_budget(const WriteRequest& request) co
   static const api::Resource& resource =
       *api::Schema::builtin().find("policy", "v1", "poddisruptionbudgets");
   const Current pod = ORCH_TRY(read(request));
+  ORCH_TRY(parts_.admission.admit_delete(request, pod.object));  // Before anything is spent.
   if (is_beyond_budgets(pod.object)) return std::optional<Plan>();
   const auto labels = api::labels_of(pod.object);
   std::vector<api::Value> budgets;
