@@ -1,5 +1,5 @@
-// The tree, and RapidJSON's reader behind it. RapidJSON is included here and in json_write.cpp
-// alone.
+// The tree, and RapidJSON's reader behind it. RapidJSON is included here, in json_write.cpp
+// and, for the names of its errors, in json_syntax.h alone.
 #include "api/json.h"
 
 #define RAPIDJSON_ASSERT(x) ORCH_CHECK(x)
@@ -7,13 +7,13 @@
 #ifdef __SSE2__
 #define RAPIDJSON_SSE2
 #endif
-#include <rapidjson/error/en.h>
 #include <rapidjson/reader.h>
 
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
 
+#include "api/json_syntax.h"
 #include "base/strings.h"
 
 namespace orch::api {
@@ -305,8 +305,7 @@ Result<Value> parse_json(std::string_view text, const ParseOptions& options) {
     return bad_request("invalid JSON at byte " + std::to_string(parsed.Offset()) +
                        ": number too big to be stored in double");
   if (parsed.IsError())
-    return bad_request(std::string("invalid JSON at byte ") + std::to_string(parsed.Offset()) +
-                       ": " + rapidjson::GetParseError_En(parsed.Code()));
+    return bad_request(render_syntax_error(text, parsed.Code(), parsed.Offset()));
   // To RapidJSON a NUL is the end of the text.
   if (input.Tell() != text.size())
     return bad_request("invalid JSON at byte " + std::to_string(input.Tell()) + ": a NUL");

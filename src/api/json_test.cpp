@@ -168,5 +168,33 @@ TEST_CASE("parts of a text are found without making values of it") {
   }
 }
 
+TEST_CASE("broken JSON is told in the words of Go") {
+  struct Row {
+    const char *text, *message;
+  };
+  const Row rows[] = {
+      {"", "unexpected end of JSON input"},
+      {R"({"a":)", "unexpected end of JSON input"},
+      {R"({"a":"b)", "unexpected end of JSON input"},
+      {"hello", "invalid character 'h' looking for beginning of value"},
+      {"nope", "invalid character 'o' in literal null (expecting 'u')"},
+      {"{}}", "invalid character '}' after top-level value"},
+      {R"({"a":1,})", "invalid character '}' looking for beginning of object key string"},
+      {R"({"a" 1})", "invalid character '1' after object key"},
+      {R"({"a":1 "b":2})", "invalid character '\"' after object key:value pair"},
+      {"[1 2]", "invalid character '2' after array element"},
+      {R"(["\q"])", "invalid character 'q' in string escape code"},
+      {R"(["\u00zz"])", "invalid character 'z' in \\u hexadecimal character escape"},
+      {"[\"a\nb\"]", "invalid character '\\n' in string literal"},
+      {"[1.]", "invalid character ']' after decimal point in numeric literal"},
+      {"[1e]", "invalid character ']' in exponent of numeric literal"},
+      {"[-]", "invalid character ']' in numeric literal"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.text);
+    CHECK(parse_json(row.text).status().message == row.message);
+  }
+}
+
 }  // namespace
 }  // namespace orch::api
