@@ -12,13 +12,11 @@ namespace {
 using Operator = LabelSelector::Operator;
 using Requirement = LabelSelector::Requirement;
 
-// A name or value inside a selector: what labels may hold, loosely.
-bool is_word_char(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-         c == '_' || c == '.' || c == '/';
-}
+bool is_special(char c) { return std::string_view("=!(),<>").find(c) != std::string_view::npos; }
+bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
-// Reads one selector text from left to right.
+// Reads one selector text from left to right. What it says of a wrong one is kubectl's users' to
+// read: the words are those of Kubernetes' own parser.
 class Parser {
  public:
   explicit Parser(std::string_view text) : text_(text) {}
@@ -27,12 +25,19 @@ class Parser {
     std::vector<Requirement> out;
     skip_blanks();
     if (at_end()) return out;
+    if (!begins_requirement()) {
+      return bad_request(found("expected: !, identifier, or 'end of string'"));
+    }
     for (;;) {
       out.push_back(ORCH_TRY(requirement()));
       ORCH_TRY(check(out.back()));
       skip_blanks();
       if (at_end()) return out;
-      if (!take(',')) return unexpected("',' or the end");
+      if (!take(',')) return bad_request(found("expected: ',' or 'end of string'"));
+      skip_blanks();
+      if (!begins_requirement()) {
+        return bad_request(found("expected: identifier after ','"));
+      }
     }
   }
 
@@ -40,39 +45,66 @@ class Parser {
   bool at_end() const { return at_ == text_.size(); }
   char peek() const { return at_end() ? '\0' : text_[at_]; }
   void skip_blanks() {
-    while (!at_end() && (peek() == ' ' || peek() == '\t' || peek() == '\n' || peek() == '\r'))
-      ++at_;
+    while (!at_end() && is_blank(peek())) ++at_;
   }
   bool take(char c) {
     if (peek() != c || at_end()) return false;
     ++at_;
     return true;
   }
+  bool begins_requirement() const { return !at_end() && (peek() == '!' || !is_special(peek())); }
 
-  Status unexpected(std::string_view wanted) const {
-    const std::string found = at_end() ? "the end" : "'" + std::string(1, peek()) + "'";
-    return bad_request("unable to parse requirement: found " + found + " at byte " +
-                       std::to_string(at_) + ", expected: " + std::string(wanted));
+  // The word or sign that stands here; "" at the end.
+  std::string_view lexeme() const {
+    size_t end = at_;
+    if (!at_end() && is_special(peek())) {
+      end += text_.substr(at_, 2) == "==" || text_.substr(at_, 2) == "!=" ? 2 : 1;
+    } else {
+      while (end < text_.size() && !is_special(text_[end]) && !is_blank(text_[end])) ++end;
+    }
+    return text_.substr(at_, end - at_);
   }
 
-  // Keys and values follow the rules of labels; numbers were read as such.
+  std::string found(std::string_view wanted) {
+    skip_blanks();
+    return "found '" + std::string(lexeme()) + "', " + std::string(wanted);
+  }
+  Status unexpected(std::string_view wanted) {
+    return bad_request("unable to parse requirement: " + found("expected: " + std::string(wanted)));
+  }
+
+  static Result<void> refuse(const std::string& where, std::string_view text,
+                             const Problems& problems) {
+    if (problems.empty()) return {};
+    return bad_request("unable to parse requirement: " + where + ": Invalid value: \"" +
+                       std::string(text) + "\": " + join(problems, "; "));
+  }
+
+  // Keys and values follow the rules of labels; numbers are numbers.
   static Result<void> check(const Requirement& r) {
-    const auto refuse = [](std::string_view text, const Problems& problems) -> Result<void> {
-      if (problems.empty()) return {};
-      return bad_request("unable to parse requirement: Invalid value: \"" + std::string(text) +
-                         "\": " + problems.front());
-    };
-    ORCH_TRY(refuse(r.key, qualified_name_problems(r.key)));
-    if (r.op == Operator::greater || r.op == Operator::less) return {};
-    for (const std::string& value : r.values) ORCH_TRY(refuse(value, label_value_problems(value)));
+    ORCH_TRY(refuse("<nil>", r.key, qualified_name_problems(r.key)));
+    for (size_t i = 0; i < r.values.size(); ++i) {
+      const std::string where = "values[" + std::to_string(i) + "]";
+      const std::string& value = r.values[i];
+      if (r.op == Operator::greater || r.op == Operator::less) {
+        Problems problems;
+        if (!parse_int(value)) {
+          problems.push_back("for 'Gt', 'Lt' operators, the value must be an integer");
+        }
+        ORCH_TRY(refuse(where, value, problems));
+      } else {
+        ORCH_TRY(refuse(where + "[" + r.key + "]", value, label_value_problems(value)));
+      }
+    }
     return {};
   }
 
   std::string word() {
     skip_blanks();
-    const size_t start = at_;
-    while (!at_end() && is_word_char(peek())) ++at_;
-    return std::string(text_.substr(start, at_ - start));
+    if (at_end() || is_special(peek())) return "";
+    const std::string_view taken = lexeme();
+    at_ += taken.size();
+    return std::string(taken);
   }
 
   Result<Requirement> requirement() {
@@ -81,27 +113,23 @@ class Parser {
     if (take('!')) {
       r.op = Operator::not_exists;
       r.key = word();
-      if (r.key.empty()) return unexpected("a label key");
+      if (r.key.empty()) return unexpected("identifier");
       return r;
     }
     r.key = word();
-    if (r.key.empty()) return unexpected("a label key");
+    if (r.key.empty()) return unexpected("identifier");
     skip_blanks();
     if (at_end() || peek() == ',') return r;  // exists
-    if (take('=')) {
-      take('=');
-      return with_value(std::move(r), Operator::in);
-    }
-    if (take('!')) {
-      if (!take('=')) return unexpected("'='");
-      return with_value(std::move(r), Operator::not_in);
-    }
-    if (take('>')) return with_number(std::move(r), Operator::greater);
-    if (take('<')) return with_number(std::move(r), Operator::less);
-    const std::string op = word();
+    const std::string op(lexeme());
+    at_ += op.size();
+    if (op == "=" || op == "==") return with_value(std::move(r), Operator::in);
+    if (op == "!=") return with_value(std::move(r), Operator::not_in);
+    if (op == ">") return with_value(std::move(r), Operator::greater);
+    if (op == "<") return with_value(std::move(r), Operator::less);
     if (op == "in") return with_set(std::move(r), Operator::in);
     if (op == "notin") return with_set(std::move(r), Operator::not_in);
-    return unexpected("in, notin, =, ==, !=, >, <");
+    at_ -= op.size();
+    return unexpected("in, notin, =, ==, !=, gt, lt");
   }
 
   Result<Requirement> with_value(Requirement r, Operator op) {
@@ -110,18 +138,13 @@ class Parser {
     return r;
   }
 
-  Result<Requirement> with_number(Requirement r, Operator op) {
-    r.op = op;
-    r.values = {word()};
-    if (!parse_int(r.values[0]))
-      return bad_request("for 'Gt', 'Lt' operators, the value must be an integer");
-    return r;
-  }
-
   Result<Requirement> with_set(Requirement r, Operator op) {
     r.op = op;
     skip_blanks();
-    if (!take('(')) return unexpected("'('");
+    if (!take('(')) {
+      return bad_request("unable to parse requirement: found '" + std::string(lexeme()) +
+                         "' expected: '('");
+    }
     for (;;) {
       r.values.push_back(word());
       skip_blanks();

@@ -26,6 +26,29 @@ TEST_CASE("label selectors select as documented") {
   CHECK_FALSE(LabelSelector::parse(std::string(LabelSelector::kMaxTextBytes + 1, 'a')));
 }
 
+TEST_CASE("a wrong selector is told in the words of Kubernetes") {
+  struct Row {
+    const char *text, *message;
+  };
+  const Row rows[] = {
+      {"a=b=c", "found '=', expected: ',' or 'end of string'"},
+      {"=b", "found '=', expected: !, identifier, or 'end of string'"},
+      {"a,,b", "found ',', expected: identifier after ','"},
+      {"!", "unable to parse requirement: found '', expected: identifier"},
+      {"a near (b)",
+       "unable to parse requirement: found 'near', expected: in, notin, =, ==, !=, gt, lt"},
+      {"a in b", "unable to parse requirement: found 'b' expected: '('"},
+      {"a in (b", "unable to parse requirement: found '', expected: ',' or ')'"},
+      {"a>b",
+       "unable to parse requirement: values[0]: Invalid value: \"b\": for 'Gt', 'Lt' operators, "
+       "the "
+       "value must be an integer"},
+  };
+  for (const Row& row : rows) {
+    CHECK(LabelSelector::parse(row.text).status().message == row.message);
+  }
+}
+
 TEST_CASE("a selector object selects as its text does") {
   const auto object = parse_json(
       R"({"matchLabels":{"b":"2","a":"1"},"matchExpressions":[
