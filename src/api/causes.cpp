@@ -1,12 +1,53 @@
 #include "api/causes.h"
 
+#include <map>
 #include <utility>
 
 namespace orch::api {
 namespace {
 
-// As an error shows a value: strings quoted, numbers plain, the rest as JSON.
-std::string shown(const Value& value) { return to_json(value); }
+// `map[string]string{"a":"b"}`: how Go prints maps and lists of strings.
+std::string go_strings(const Value& value) {
+  std::string text = value.is_array() ? "[]string" : "map[string]string";
+  if (value.is_null()) return text + "(nil)";
+  text += '{';
+  const char* separator = "";
+  for (const Value& item : value.items()) {
+    text += separator + to_json(item);
+    separator = ", ";
+  }
+  std::map<std::string, std::string> sorted;
+  for (const Value::Member& member : value.members()) {
+    sorted[member.name] = to_json(member.value);
+  }
+  for (const auto& [name, one] : sorted) {
+    text += separator + to_json(Value(name)) + ":" + one;
+    separator = ", ";
+  }
+  return text + "}";
+}
+
+bool all_strings(const Value& value) {
+  for (const Value& item : value.items()) {
+    if (!item.is_string()) return false;
+  }
+  return true;
+}
+
+// As an error shows a value: strings quoted, numbers plain, the rest as Go would print it where
+// that can be told from the value and its path, else as JSON.
+std::string shown(const Value& value, std::string_view path = {}) {
+  if (value.is_array() && value.size() > 0 && all_strings(value)) return go_strings(value);
+  if (value.is_object() && (path.ends_with("labels") || path.ends_with("annotations"))) {
+    return go_strings(value);
+  }
+  const bool plain = value["matchExpressions"].empty();
+  if (value.is_object() && path.ends_with("selector") && plain) {
+    return "v1.LabelSelector{MatchLabels:" + go_strings(value["matchLabels"]) +
+           ", MatchExpressions:[]v1.LabelSelectorRequirement(nil)}";
+  }
+  return to_json(value);
+}
 
 void add(Causes* causes, const char* reason, std::string path, std::string message,
          std::string_view detail) {
@@ -35,7 +76,8 @@ void add_required(Causes* causes, std::string path, std::string_view detail) {
 }
 
 void add_invalid(Causes* causes, std::string path, const Value& value, std::string_view detail) {
-  add(causes, "FieldValueInvalid", std::move(path), "Invalid value: " + shown(value), detail);
+  std::string message = "Invalid value: " + shown(value, path);
+  add(causes, "FieldValueInvalid", std::move(path), std::move(message), detail);
 }
 
 void add_not_supported(Causes* causes, std::string path, const Value& value,

@@ -55,7 +55,7 @@ void validate_config_map(const Value& map, Causes& causes) {
     add_invalid(&causes, at_key("data", one.name), one.name,
                 "duplicate of key present in binaryData");
   }
-  if (bytes > kMaxDataBytes) add_too_long(&causes, "", kMaxDataBytes);
+  if (bytes > kMaxDataBytes) add_too_long(&causes, "[]", kMaxDataBytes);  // Of no one field.
 }
 
 void validate_config_map_update(const Value& map, const Value& old, std::string_view,
@@ -82,10 +82,11 @@ void require_key(const Value& secret, const char* key, Causes& causes) {
 
 void require_json(const Value& secret, const char* key, Causes& causes) {
   const Value& given = secret["data"][key];
-  if (given.is_null()) {
-    add_required(&causes, at_key("data", key));
-  } else if (!parse_json(base64_decode(given.as_string()).value_or("")).ok()) {
-    add_invalid(&causes, at_key("data", key), "<secret contents redacted>", "invalid JSON");
+  if (given.is_null()) return add_required(&causes, at_key("data", key));
+  const auto parsed = parse_json(base64_decode(given.as_string()).value_or(""));
+  if (!parsed.ok()) {
+    add_invalid(&causes, at_key("data", key), "<secret contents redacted>",
+                parsed.status().message);
   }
 }
 

@@ -64,7 +64,8 @@ void validate_job_spec(const Value& spec, const std::string& path, Causes& cause
   validate_pod_template(spec["template"], inner, &causes);
   const Value& restart = spec.at("template.spec.restartPolicy");
   if (restart.as_string() != "OnFailure" && restart.as_string() != "Never") {
-    add_not_supported(&causes, at(inner, "spec.restartPolicy"), restart, {"OnFailure", "Never"});
+    add_required(&causes, at(inner, "spec.restartPolicy"),
+                 "valid values: \"OnFailure\", \"Never\"");
   }
   if (!spec["podFailurePolicy"].is_null() && restart.as_string() != "Never") {
     add_invalid(&causes, at(inner, "spec.restartPolicy"), restart,

@@ -1,5 +1,6 @@
 // Limits of namespaces, and which pods go first.
 // Follows: kubernetes.io "Resource Quotas", "Limit Ranges", "Pod Priority and Preemption".
+#include <algorithm>
 #include <set>
 #include <string>
 #include <utility>
@@ -23,6 +24,15 @@ const Quantity* amount_of(const Value& amounts, const std::string& name, Quantit
   return storage;
 }
 
+bool counts_objects(std::string_view name) {
+  constexpr std::string_view kCounted[] = {
+      "pods",          "services",   "services.nodeports",     "services.loadbalancers",
+      "secrets",       "configmaps", "persistentvolumeclaims", "replicationcontrollers",
+      "resourcequotas"};
+  return name.starts_with("count/") ||
+         std::find(std::begin(kCounted), std::end(kCounted), name) != std::end(kCounted);
+}
+
 void validate_quota(const Value& quota, Causes& causes) {
   for (const Value::Member& one : quota.at("spec.hard").members()) {
     const std::string path = at_key("spec.hard", one.name);
@@ -31,6 +41,17 @@ void validate_quota(const Value& quota, Causes& causes) {
     if (amount.ok() && amount->sign() < 0) {
       add_invalid(&causes, path, one.value, "must be greater than or equal to 0");
     }
+    if (amount.ok() && counts_objects(one.name) && amount->milli_value() % 1000 != 0) {
+      add_invalid(&causes, path, one.value, "must be an integer");
+    }
+  }
+  const Array& scopes = quota.at("spec.scopes").items();
+  const auto has = [&](const char* scope) {
+    return std::find(scopes.begin(), scopes.end(), Value(scope)) != scopes.end();
+  };
+  if ((has("BestEffort") && has("NotBestEffort")) ||
+      (has("Terminating") && has("NotTerminating"))) {
+    add_invalid(&causes, "spec.scopes", quota.at("spec.scopes"), "conflicting scopes");
   }
 }
 
@@ -60,23 +81,29 @@ void default_limit_range(Value& range) {
 
 // min ≤ defaultRequest ≤ default ≤ max, as far as they are given.
 void validate_order(const Value& limit, const std::string& path, Causes& causes) {
-  constexpr const char* kOrder[] = {"min", "defaultRequest", "default", "max"};
+  struct Rule {
+    const char *low, *high, *blamed, *low_name, *high_name;
+  };
+  constexpr Rule kRules[] = {
+      {"min", "max", "min", "min", "max"},
+      {"min", "defaultRequest", "defaultRequest", "min", "default request"},
+      {"defaultRequest", "max", "defaultRequest", "default request", "max"},
+      {"defaultRequest", "default", "defaultRequest", "default request", "default limit"},
+      {"min", "default", "default", "min", "default"},
+      {"default", "max", "default", "default", "max"},
+  };
   std::set<std::string> names;
-  for (const char* field : kOrder) {
+  for (const char* field : {"min", "defaultRequest", "default", "max"}) {
     for (const Value::Member& one : limit[field].members()) names.insert(one.name);
   }
   for (const std::string& name : names) {
-    const char* below = nullptr;
-    Quantity least, here;
-    for (const char* field : kOrder) {
-      if (amount_of(limit[field], name, &here) == nullptr) continue;
-      if (below != nullptr && here < least) {
-        add_invalid(&causes, at_key(at(path, below), name), limit[below][name],
-                    std::string(below) + " value " + least.to_string() + " is greater than " +
-                        field + " value " + here.to_string());
-      }
-      below = field;
-      least = here;
+    for (const Rule& rule : kRules) {
+      Quantity low, high;
+      if (amount_of(limit[rule.low], name, &low) == nullptr) continue;
+      if (amount_of(limit[rule.high], name, &high) == nullptr || !(high < low)) continue;
+      add_invalid(&causes, at_key(at(path, rule.blamed), name), limit[rule.blamed][name],
+                  std::string(rule.low_name) + " value " + low.to_string() + " is greater than " +
+                      rule.high_name + " value " + high.to_string());
     }
   }
 }
@@ -111,7 +138,9 @@ void validate_priority_class(const Value& priority, Causes& causes) {
     const bool known = name == "system-cluster-critical" || name == "system-node-critical";
     if (!known) {
       add_forbidden(&causes, "metadata.name",
-                    "priority class names with 'system-' prefix are reserved for system use only");
+                    "priority class names with 'system-' prefix are reserved for system use "
+                    "only. error: " +
+                        name + " is not a known system priority class");
     }
   } else if (priority["value"].as_int() > kHighestUserPriority) {
     add_forbidden(&causes, "value",

@@ -72,8 +72,7 @@ void default_binding(Value& binding) {
   }
 }
 
-void validate_subject(const Value& subject, const std::string& path, bool in_namespace,
-                      Causes& causes) {
+void validate_subject(const Value& subject, const std::string& path, Causes& causes) {
   const std::string& kind = subject["kind"].as_string();
   if (subject["name"].empty()) add_required(&causes, at(path, "name"));
   if (kind == "ServiceAccount") {
@@ -84,7 +83,7 @@ void validate_subject(const Value& subject, const std::string& path, bool in_nam
     if (!subject["apiGroup"].empty()) {
       add_not_supported(&causes, at(path, "apiGroup"), subject["apiGroup"], {""});
     }
-    if (!in_namespace && subject["namespace"].empty()) {
+    if (subject["namespace"].empty()) {
       add_required(&causes, at(path, "namespace"));
     }
   } else if (kind == "User" || kind == "Group") {
@@ -116,7 +115,7 @@ void validate_any_binding(const Value& binding, bool in_namespace, Causes& cause
   }
   const Value& subjects = binding["subjects"];
   for (size_t i = 0; i < subjects.size(); ++i) {
-    validate_subject(subjects[i], at("subjects", i), in_namespace, causes);
+    validate_subject(subjects[i], at("subjects", i), causes);
   }
 }
 

@@ -247,7 +247,7 @@ void validate_update(const Value& service, const Value& old, std::string_view, C
       now["type"].as_string() == "ExternalName" || was["type"].as_string() == "ExternalName";
   if (external_name || was["clusterIP"].empty()) return;
   if (now["clusterIP"].as_string() != was["clusterIP"].as_string()) {
-    add_invalid(&causes, "spec.clusterIPs[0]", now["clusterIP"], "may not change once set");
+    add_invalid(&causes, "spec.clusterIPs[0]", now["clusterIPs"], "may not change once set");
   }
   const bool balanced = now["type"].as_string() == "LoadBalancer" && now["type"] == was["type"];
   if (balanced && now["loadBalancerClass"] != was["loadBalancerClass"]) {

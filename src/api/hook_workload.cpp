@@ -27,8 +27,8 @@ void validate_workload(const Value& object, Causes& causes) {
   }
   const Value& pod_template = spec["template"];
   const auto parsed = LabelSelector::from_object(selector);
-  if (parsed.ok() && !selector.is_null() && !parsed->everything() &&
-      !parsed->matches(labels_of(pod_template))) {
+  const bool matches = parsed.ok() && parsed->matches(labels_of(pod_template));
+  if (parsed.ok() && (selector.is_null() || !parsed->everything()) && !matches) {
     add_invalid(&causes, "spec.template.metadata.labels", pod_template.at("metadata.labels"),
                 "`selector` does not match template `labels`");
   }

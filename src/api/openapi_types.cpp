@@ -1,5 +1,7 @@
 #include "api/openapi_types.h"
 
+#include <algorithm>
+
 namespace orch::api {
 namespace {
 
@@ -108,7 +110,11 @@ Value property_schema(const Writer& writer, const Field& field) {
     const std::string_view sentence = writer.docs.of(writer.owner, field);
     if (!sentence.empty()) schema.set("description", sentence);
   }
-  if (!field.enum_values.empty()) schema.set("enum", names(field.enum_values));
+  if (!field.enum_values.empty()) {
+    std::vector<std::string> values = field.enum_values;
+    std::sort(values.begin(), values.end());
+    schema.set("enum", names(values));
+  }
   if (writer.dialect == Dialect::v3) {
     if (field.has_default) {
       schema.set("default", field.default_value);

@@ -79,7 +79,12 @@ void validate_ports(const Value& container, bool host_network, const std::string
       if (!names.insert(name.as_string()).second) add_duplicate(causes, at(here, "name"), name);
     }
     const Value& number = port["containerPort"];
-    add_problems(causes, at(here, "containerPort"), number, port_number_problems(number.as_int()));
+    if (number.as_int() == 0) {
+      add_required(causes, at(here, "containerPort"));
+    } else {
+      add_problems(causes, at(here, "containerPort"), number,
+                   port_number_problems(number.as_int()));
+    }
     const Value& host = port["hostPort"];
     if (host.as_int() == 0) continue;
     add_problems(causes, at(here, "hostPort"), host, port_number_problems(host.as_int()));
@@ -96,11 +101,15 @@ void validate_resources(const Value& resources, const std::string& path, Causes*
   validate_resource_list(limits, at(path, "limits"), causes);
   validate_resource_list(requests, at(path, "requests"), causes);
   for (const Value::Member& one : requests.members()) {
+    const bool whole = one.name.find('/') != one.name.npos || one.name.starts_with("hugepages-");
+    if (whole && limits[one.name].is_null()) {
+      add_required(causes, at(path, "limits"),
+                   "Limit must be set for non overcommitable resources");
+    }
     const auto request = Quantity::parse(one.value.as_string());
     const auto limit = Quantity::parse(limits[one.name].as_string());
     if (!limit.ok() || !request.ok()) continue;
-    const std::string here = at_key(at(path, "requests"), one.name);
-    const bool whole = one.name.find('/') != one.name.npos || one.name.starts_with("hugepages-");
+    const std::string here = at(path, "requests");
     if (whole && *request != *limit) {
       add_invalid(causes, here, one.value,
                   "must be equal to " + one.name + " limit of " + limits[one.name].as_string());
@@ -198,8 +207,8 @@ void validate_containers(const Value& spec, const std::string& path, Causes* cau
       }
     }
   };
-  each("initContainers", Role::init);
   each("containers", Role::main);
+  each("initContainers", Role::init);
   const std::set<std::string> targets = names;
   each("ephemeralContainers", Role::ephemeral);
   const Value& ephemeral = spec["ephemeralContainers"];

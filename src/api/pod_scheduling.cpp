@@ -1,4 +1,5 @@
 // The rules for what a pod says to the scheduler: tolerations, affinity, spreading, gates.
+#include <algorithm>
 #include <set>
 #include <string>
 
@@ -39,6 +40,11 @@ void validate_tolerations(const Value& tolerations, const std::string& path, Cau
   }
 }
 
+bool is_selector_operator(std::string_view op) {
+  constexpr std::string_view kOperators[] = {"In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"};
+  return std::find(std::begin(kOperators), std::end(kOperators), op) != std::end(kOperators);
+}
+
 void validate_node_terms(const Value& terms, const std::string& path, Causes* causes) {
   for (size_t i = 0; i < terms.size(); ++i) {
     for (const char* list : {"matchExpressions", "matchFields"}) {
@@ -48,7 +54,9 @@ void validate_node_terms(const Value& terms, const std::string& path, Causes* ca
         const std::string here = at(at(at(path, i), list), j);
         const std::string& op = one["operator"].as_string();
         const size_t values = one["values"].size();
-        if ((op == "In" || op == "NotIn") && values == 0) {
+        if (!is_selector_operator(op)) {
+          add_invalid(causes, at(here, "operator"), op, "not a valid selector operator");
+        } else if ((op == "In" || op == "NotIn") && values == 0) {
           add_required(causes, at(here, "values"),
                        "must be specified when `operator` is 'In' or 'NotIn'");
         } else if ((op == "Exists" || op == "DoesNotExist") && values != 0) {
@@ -77,6 +85,9 @@ void validate_weight(const Value& weight, const std::string& path, Causes* cause
 void validate_pod_term(const Value& term, const std::string& path, Causes* causes) {
   validate_label_selector(term["labelSelector"], at(path, "labelSelector"), causes);
   validate_label_selector(term["namespaceSelector"], at(path, "namespaceSelector"), causes);
+  if (term["topologyKey"].empty()) {
+    add_required(causes, at(path, "topologyKey"), "can not be empty");
+  }
 }
 
 void validate_affinity(const Value& affinity, const std::string& path, Causes* causes) {
@@ -84,8 +95,12 @@ void validate_affinity(const Value& affinity, const std::string& path, Causes* c
   const std::string kPreferred = "preferredDuringSchedulingIgnoredDuringExecution";
   const Value& node = affinity["nodeAffinity"];
   const std::string node_path = at(path, "nodeAffinity");
-  validate_node_terms(node[kRequired]["nodeSelectorTerms"],
-                      at(at(node_path, kRequired), "nodeSelectorTerms"), causes);
+  const Value& terms = node[kRequired]["nodeSelectorTerms"];
+  const std::string terms_path = at(at(node_path, kRequired), "nodeSelectorTerms");
+  if (!node[kRequired].is_null() && terms.empty()) {
+    add_required(causes, terms_path, "must have at least one node selector term");
+  }
+  validate_node_terms(terms, terms_path, causes);
   for (size_t i = 0; i < node[kPreferred].size(); ++i) {
     validate_weight(node[kPreferred][i]["weight"], at(at(at(node_path, kPreferred), i), "weight"),
                     causes);

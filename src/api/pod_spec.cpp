@@ -20,8 +20,10 @@ void validate_dns(const Value& spec, const std::string& path, Causes* causes) {
   const Value& config = spec["dnsConfig"];
   const std::string here = at(path, "dnsConfig");
   const Value& servers = config["nameservers"];
-  if (spec["dnsPolicy"].as_string() == "None" && servers.empty()) {
-    add_required(causes, config.is_null() ? here : at(here, "nameservers"),
+  if (spec["dnsPolicy"].as_string() == "None" && config.is_null()) {
+    add_required(causes, here, "must provide `dnsConfig` when `dnsPolicy` is None");
+  } else if (spec["dnsPolicy"].as_string() == "None" && servers.empty()) {
+    add_required(causes, at(here, "nameservers"),
                  "must provide at least one DNS nameserver when `dnsPolicy` is None");
   }
   if (servers.size() > kMaxNameservers) {
@@ -78,6 +80,9 @@ void validate_resource_list(const Value& resources, const std::string& path, Cau
     add_problems(causes, here, one.name, qualified_name_problems(one.name));
     if (!known && !extended) {
       add_invalid(causes, here, one.name, "must be a standard resource type or fully qualified");
+      if (!of_node) {
+        add_invalid(causes, here, one.name, "must be a standard resource for containers");
+      }
     }
     if (extended && amount->milli_value() % 1000 != 0) {
       add_invalid(causes, here, one.value, "must be an integer");

@@ -143,14 +143,37 @@ void shape_of_object(const Type& type, const Value& object, const Place& place, 
   }
 }
 
+// A hook says more of a field than its shape does: only that is told.
+void drop_covered(Causes* causes, size_t shape_begin, size_t shape_end) {
+  if (shape_end == causes->size()) return;
+  const auto covered = [&](const StatusCause& cause) {
+    for (size_t i = shape_end; i < causes->size(); ++i) {
+      const std::string& field = (*causes)[i].field;
+      const bool of_list = cause.field.starts_with(field + "[") && cause.field.ends_with("]") &&
+                           cause.field.rfind('[') == field.size();
+      if (cause.field == field || of_list) return true;
+    }
+    return false;
+  };
+  Causes kept;
+  for (size_t i = 0; i < causes->size(); ++i) {
+    const bool shape = i >= shape_begin && i < shape_end;
+    if (!shape || !covered((*causes)[i])) kept.push_back((*causes)[i]);
+  }
+  *causes = std::move(kept);
+}
+
 // After a write to /status everything else is what it was: it is fine.
 Causes validate_whole(const Resource& resource, const Value& object, bool status_alone) {
   Causes causes;
   validate_metadata(resource, object, &causes);
+  const size_t shape_begin = causes.size();
   if (!status_alone) validate_shape(*resource.type, object, "", &causes);
+  const size_t shape_end = causes.size();
   const Hook* hook = find_hook(resource.hook);
   if (hook == nullptr || hook->validate == nullptr) return causes;
   if (!status_alone || !hook->ignores_status) hook->validate(object, causes);
+  drop_covered(&causes, shape_begin, shape_end);
   return causes;
 }
 
