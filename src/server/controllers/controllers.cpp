@@ -53,7 +53,7 @@ std::vector<std::unique_ptr<client::Reconciler>> make_controllers(
   all.push_back(std::make_unique<EndpointsController>(api, cache, clock));
   all.push_back(std::make_unique<EndpointSliceController>(api, cache));
   all.push_back(
-      std::make_unique<NamespaceController>(api, cache, deletable_resources(schema, true)));
+      std::make_unique<NamespaceController>(api, cache, clock, deletable_resources(schema, true)));
   all.push_back(std::make_unique<ServiceAccountController>(api, cache, options.ca.certificate));
   all.push_back(std::make_unique<CertificateApprovalController>(api, cache, schema, clock));
   all.push_back(

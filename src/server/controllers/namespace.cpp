@@ -12,6 +12,55 @@ using client::ObjectKey;
 using client::Requeue;
 using orch::api::resource::namespaces;
 
+namespace {
+
+// "pods. has 2 resource instances, ...": what is left, as Kubernetes lists it.
+std::string listed(const std::map<std::string, size_t>& counts, std::string_view words) {
+  std::string text;
+  for (const auto& [name, count] : counts) {
+    if (!text.empty()) text += ", ";
+    text += name + std::string(words) + std::to_string(count) + " resource instances";
+  }
+  return text;
+}
+
+Value condition(const Value& space, std::string_view type, bool status, std::string_view reason,
+                const std::string& message, WallTime now) {
+  const char* const text = status ? "True" : "False";
+  const Value* before = find_condition(space, type);
+  const bool same = before != nullptr && (*before)["status"].as_string() == text;
+  return Value::object(
+      {{"type", type},
+       {"status", text},
+       {"lastTransitionTime", same ? (*before)["lastTransitionTime"] : Value(format_time(now))},
+       {"reason", reason},
+       {"message", message}});
+}
+
+}  // namespace
+
+Value plan_namespace_conditions(const Value& space, const NamespaceRemains& remains, WallTime now) {
+  const bool content = !remains.resources.empty(), held = !remains.finalizers.empty();
+  return Value::array(
+      {condition(space, "NamespaceDeletionDiscoveryFailure", false, "ResourcesDiscovered",
+                 "All resources successfully discovered", now),
+       condition(space, "NamespaceDeletionGroupVersionParsingFailure", false, "ParsedGroupVersions",
+                 "All legacy kube types successfully parsed", now),
+       condition(space, "NamespaceDeletionContentFailure", false, "ContentDeleted",
+                 "All content successfully deleted, may be waiting on finalization", now),
+       condition(space, "NamespaceContentRemaining", content,
+                 content ? "SomeResourcesRemain" : "ContentRemoved",
+                 content ? "Some resources are remaining: " + listed(remains.resources, " has ")
+                         : "All content successfully removed",
+                 now),
+       condition(space, "NamespaceFinalizersRemaining", held,
+                 held ? "SomeFinalizersRemain" : "ContentHasNoFinalizers",
+                 held ? "Some content in the namespace has finalizers remaining: " +
+                            listed(remains.finalizers, " in ")
+                      : "All content-preserving finalizers finished",
+                 now)});
+}
+
 std::vector<client::Watch> NamespaceController::watches() {
   // The last object of a namespace has gone: maybe the namespace can go too.
   const auto contents_keys = [](const client::ChangedObject& changed) -> std::vector<ObjectKey> {
@@ -27,10 +76,13 @@ Result<Requeue> NamespaceController::reconcile(const ObjectKey& key) {
   const auto space = cache_.get(namespaces(), key);
   if (!space || !is_deleting(*space)) return Requeue::never();
 
-  size_t left = 0;
+  NamespaceRemains remains;
   for (const api::Resource* resource : contents_)
-    left += ORCH_TRY(empty_resource(*resource, key.name));
-  if (left > 0) return Requeue::never();  // Each object that goes brings us back.
+    ORCH_TRY(empty_resource(*resource, key.name, &remains));
+  if (!remains.resources.empty()) {
+    ORCH_TRY(tell(*space, remains));
+    return Requeue::never();  // Each object that goes brings us back.
+  }
 
   Value emptied = *space;
   Value kept = Value::array();
@@ -43,9 +95,20 @@ Result<Requeue> NamespaceController::reconcile(const ObjectKey& key) {
   return Requeue::never();
 }
 
-// Deletes what is there; how much of it goes on existing for now (graceful pods, finalizers).
-Result<size_t> NamespaceController::empty_resource(const api::Resource& resource,
-                                                   const std::string& ns) {
+// Says what it waits for, when that has changed.
+Result<void> NamespaceController::tell(const Value& space, const NamespaceRemains& remains) {
+  Value conditions = plan_namespace_conditions(space, remains, clock_.now());
+  if (space.at("status.conditions") == conditions) return {};
+  Value status = space["status"];
+  status.set("conditions", std::move(conditions));
+  const auto told = api_.update(namespaces(), with_status(space, std::move(status)), "status");
+  if (!told.ok() && !told.status().not_found()) return told.status();
+  return {};
+}
+
+// Deletes what is there, and counts what goes on existing.
+Result<void> NamespaceController::empty_resource(const api::Resource& resource,
+                                                 const std::string& ns, NamespaceRemains* remains) {
   client::ListOptions in_namespace;
   in_namespace.ns = ns;
   for (const Value& object : ORCH_TRY(api_.list(resource, in_namespace))) {
@@ -56,7 +119,13 @@ Result<size_t> NamespaceController::empty_resource(const api::Resource& resource
     const auto removed = api_.remove(resource, client::key_of(object), background);
     if (!removed.ok() && !removed.status().not_found()) return removed.status();
   }
-  return ORCH_TRY(api_.list(resource, in_namespace)).size();
+  const std::string name = resource.plural + (resource.group.empty() ? "" : "." + resource.group);
+  for (const Value& object : ORCH_TRY(api_.list(resource, in_namespace))) {
+    ++remains->resources[name];
+    for (const Value& finalizer : object.at("metadata.finalizers").items())
+      ++remains->finalizers[finalizer.as_string()];
+  }
+  return {};
 }
 
 }  // namespace orch::controllers
