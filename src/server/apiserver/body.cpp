@@ -2,6 +2,7 @@
 
 #include "api/protobuf.h"
 #include "base/strings.h"
+#include "server/apiserver/body_errors.h"
 
 namespace orch::apiserver {
 namespace {
@@ -34,6 +35,32 @@ Result<ParsedBody> parse_body(const api::Schema& schema, const http::Request& re
       "application/json, application/yaml, application/vnd.kubernetes.protobuf");
 }
 
+Result<ParsedBody> parse_object(const api::Schema& schema, const http::Request& request,
+                                std::string_view kind) {
+  auto body = parse_body(schema, request);
+  if (body && body->value.is_object()) return body;
+  if (!body && body.status().code != 400) return body;
+  const std::string type = media_type(request);
+  const bool json = type.empty() || type == "application/json";
+  std::string why;
+  if (request.body.empty()) {
+    why = "unexpected end of JSON input";
+  } else if (!body) {
+    why = body.status().message;
+  } else if (body->value.is_null()) {
+    body->value = api::Value::object();  // Says nothing of itself: what is missing is told later.
+    return body;
+  } else {
+    const bool number = body->value.is_number();
+    why =
+        "json: cannot unmarshal " + std::string(number ? "number" : body->value.type_name()) +
+        " into Go value of type struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; "
+        "Kind string \"json:\\\"kind,omitempty\\\"\" }";
+  }
+  if (json || body) why = "couldn't get version/kind; json parse error: " + why;
+  return unrecognized(kind, bad_request(why), request.body);
+}
+
 Result<ParsedPatch> parse_patch(const http::Request& request) {
   const std::string type = media_type(request);
   ParsedPatch patch;
@@ -46,13 +73,20 @@ Result<ParsedPatch> parse_patch(const http::Request& request) {
   } else if (type == "application/apply-patch+yaml") {
     patch.kind = PatchKind::apply;
   } else {
-    return unsupported_media_type(
-        "the body of the request was in an unknown format - accepted media types include: "
-        "application/json-patch+json, application/merge-patch+json, "
-        "application/strategic-merge-patch+json, application/apply-patch+yaml");
+    return unsupported_media_type("415: Unsupported Media Type");
   }
-  patch.body = ORCH_TRY(parse(request.body, patch.kind == PatchKind::apply));
-  return patch;
+  auto body = parse(request.body, patch.kind == PatchKind::apply);
+  if (body) {
+    patch.body = *std::move(body);
+    return patch;
+  }
+  Status why = std::move(body).status();
+  if (why.code != 400) return why;
+  if (patch.kind == PatchKind::json || patch.kind == PatchKind::merge) {
+    return bad_request("error decoding patch: " + why.message);
+  }
+  if (patch.kind == PatchKind::apply) return bad_request("error decoding YAML: " + why.message);
+  return why;
 }
 
 }  // namespace orch::apiserver

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "api/json.h"
@@ -20,6 +21,9 @@ struct ParsedBody {
 // JSON, YAML or Kubernetes' protobuf, by Content-Type; 415 for anything else, 400 for what can't be
 // parsed.
 Result<ParsedBody> parse_body(const api::Schema& schema, const http::Request& request);
+// The same of a body that must be an object of that kind, and says so where it is not.
+Result<ParsedBody> parse_object(const api::Schema& schema, const http::Request& request,
+                                std::string_view kind);
 
 struct ParsedPatch {
   PatchKind kind = PatchKind::merge;

@@ -10,7 +10,7 @@ constexpr size_t kMaxTokenBytes = 4096;
 constexpr std::string_view kVersion = "meta.k8s.io/v1";
 
 Status not_valid(std::string_view why) {
-  return bad_request("continue key is not valid: " + std::string(why));
+  return bad_request("invalid continue token: continue key is not valid" + std::string(why));
 }
 
 }  // namespace
@@ -22,18 +22,24 @@ std::string encode_continue(const ContinueToken& token, std::string_view prefix)
 }
 
 Result<ContinueToken> decode_continue(std::string_view text, std::string_view prefix) {
-  if (text.size() > kMaxTokenBytes) return not_valid("too long");
+  if (text.size() > kMaxTokenBytes) return not_valid(": too long");
   const auto json = base64url_decode(text);
-  if (!json) return not_valid("not base64");
+  if (!json) return not_valid(": illegal base64 data");
   const auto value = api::parse_json(*json);
-  if (!value) return not_valid(value.status().message);
-  if ((*value)["v"].as_string() != kVersion) return not_valid("server does not recognize it");
+  if (!value) return not_valid(": " + value.status().message);
+  const std::string& version = (*value)["v"].as_string();
+  if (version != kVersion) {
+    return not_valid(": server does not recognize this encoded version " + version);
+  }
   const std::string& start = (*value)["start"].as_string();
   const int64_t revision = (*value)["rv"].as_int();
-  if (revision <= 0) return not_valid("incorrect encoded start resourceVersion");
-  if (start.empty() || start.front() == '/' || start.find("..") != std::string::npos ||
+  if (revision <= 0 && revision != ContinueToken::kNewest) {
+    return not_valid(": incorrect encoded start resourceVersion (version meta.k8s.io/v1)");
+  }
+  if (start.empty()) return not_valid(": encoded start key empty (version meta.k8s.io/v1)");
+  if (start.front() == '/' || start.find("..") != std::string::npos ||
       start.find('\0') != std::string::npos) {
-    return not_valid("start " + start);
+    return not_valid(": " + start);
   }
   return ContinueToken{revision, std::string(prefix) + start};
 }

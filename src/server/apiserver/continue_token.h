@@ -11,6 +11,9 @@
 namespace orch::apiserver {
 
 struct ContinueToken {
+  // As revision: go on with what stands now. Given when the list's own revision is forgotten.
+  static constexpr int64_t kNewest = -1;
+
   int64_t revision = 0;
   std::string start_after;  // A store key below the list's prefix.
 };

@@ -5,6 +5,7 @@
 #include "api/resources.h"
 #include "server/apiserver/body.h"
 #include "server/apiserver/component_status.h"
+#include "server/apiserver/body_errors.h"
 #include "server/apiserver/documents.h"
 #include "server/apiserver/encode.h"
 #include "server/apiserver/impersonate.h"
@@ -28,6 +29,11 @@ bool is_stream(const Target& target) {
   const std::string_view part = target.subresource_name();
   return part == "log" || part == "exec" || part == "attach" || part == "portforward" ||
          part == "proxy";
+}
+
+// What the body of a write must be.
+const std::string& object_kind(const Target& target) {
+  return target.subresource ? target.subresource->kind : target.resource->kind;
 }
 
 bool is_known(const User& user) { return user.in_group(kAuthenticatedGroup); }
@@ -161,7 +167,8 @@ Result<void> Handler::serve_read(const ExchangePtr& exchange, const Target& targ
 
 Result<void> Handler::serve_review(const ExchangePtr& exchange, const Target& target,
                                    const User& user, const Media& media) {
-  ParsedBody body = ORCH_TRY(parse_body(parts_.schema, exchange->request()));
+  ParsedBody body = ORCH_TRY(parse_object(parts_.schema, exchange->request(), object_kind(target)));
+  ORCH_TRY(check_kind(*target.resource, body.value));
   const api::Value answer = ORCH_TRY(answer_review(
       target, user, std::move(body.value), parts_.authenticator, parts_.authorizer, parts_.policy));
   send(exchange, present_value(201, answer, media));
@@ -179,11 +186,15 @@ Result<WriteRequest> Handler::read_write_request(const http::Request& http, cons
   request.name = target.name;
   request.user = std::move(user);
   if (target.verb == Verb::remove || target.verb == Verb::remove_collection) {
-    const ParsedBody body = ORCH_TRY(parse_body(parts_.schema, http));
+    ParsedBody body;
+    if (!http.body.empty()) body = ORCH_TRY(parse_object(parts_.schema, http, "DeleteOptions"));
     request.deletion = ORCH_TRY(parse_delete_options(target.query, body.value));
     return request;
   }
-  request.options = ORCH_TRY(parse_write_options(target.query));
+  const char* const options_kind = target.verb == Verb::create   ? "CreateOptions"
+                                   : target.verb == Verb::update ? "UpdateOptions"
+                                                                 : "PatchOptions";
+  request.options = ORCH_TRY(parse_write_options(target.query, options_kind));
   ParsedBody body;
   if (target.verb == Verb::patch) {
     ParsedPatch patch = ORCH_TRY(parse_patch(http));
@@ -191,8 +202,7 @@ Result<WriteRequest> Handler::read_write_request(const http::Request& http, cons
     body = std::move(patch.body);
     ORCH_TRY(check_apply_options(request.options, patch.kind == PatchKind::apply));
   } else {
-    body = ORCH_TRY(parse_body(parts_.schema, http));
-    if (!body.value.is_object()) return bad_request("the body must be an object");
+    body = ORCH_TRY(parse_object(parts_.schema, http, object_kind(target)));
   }
   request.options.field_manager =
       api::manager_name(request.options.field_manager, http.headers.get("User-Agent"));

@@ -9,6 +9,8 @@ namespace orch::apiserver {
 namespace {
 
 constexpr std::string_view kGroup = "meta.k8s.io";
+constexpr std::string_view kNeedsMatch =
+    "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
 
 StatusCause cause(std::string_view reason, std::string_view text, std::string_view field,
                   std::string_view detail) {
@@ -24,21 +26,21 @@ Result<std::optional<int64_t>> number(const Query& query, std::string_view name)
   const std::string_view text = query.get(name);
   if (text.empty()) return std::optional<int64_t>();
   const auto value = parse_int(text);
-  if (!value || *value < 0) {
-    return bad_request("the query parameter " + std::string(name) +
-                       " must be a non-negative integer, not \"" + std::string(text) + "\"");
-  }
-  return std::optional<int64_t>(*value);
+  if (value) return std::optional<int64_t>(*value);
+  const std::string_view digits = text.starts_with('-') ? text.substr(1) : text;
+  const bool too_big = !digits.empty() && digits.find_first_not_of("0123456789") == digits.npos;
+  return bad_request("strconv.ParseInt: parsing \"" + std::string(text) +
+                     "\": " + (too_big ? "value out of range" : "invalid syntax"));
 }
 
 Result<ReadOptions::Match> parse_match(std::string_view text) {
   if (text.empty()) return ReadOptions::Match::unset;
   if (text == "Exact") return ReadOptions::Match::exact;
   if (text == "NotOlderThan") return ReadOptions::Match::not_older_than;
-  return invalid(
-      kGroup, "ListOptions", "",
-      {cause("FieldValueNotSupported", "Unsupported value", "resourceVersionMatch",
-             "\"" + std::string(text) + "\": supported values: \"Exact\", \"NotOlderThan\"")});
+  return invalid(kGroup, "ListOptions", "",
+                 {cause("FieldValueNotSupported", "Unsupported value", "resourceVersionMatch",
+                        "\"" + std::string(text) +
+                            "\": supported values: \"Exact\", \"NotOlderThan\", \"\"")});
 }
 
 Result<void> check_list(const ReadOptions& options) {
@@ -64,9 +66,14 @@ Result<void> check_list(const ReadOptions& options) {
 
 Result<void> check_watch(const ReadOptions& options) {
   using Match = ReadOptions::Match;
+  if (options.send_initial_events && options.match == Match::exact) {
+    return invalid(kGroup, "ListOptions", "",
+                   {cause("FieldValueForbidden", "Forbidden", "resourceVersionMatch", kNeedsMatch),
+                    cause("FieldValueNotSupported", "Unsupported value", "resourceVersionMatch",
+                          "\"Exact\": supported values: \"NotOlderThan\"")});
+  }
   if (options.send_initial_events && options.match != Match::not_older_than) {
-    return bad_list("resourceVersionMatch",
-                    "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+    return bad_list("resourceVersionMatch", kNeedsMatch);
   }
   if (!options.send_initial_events && options.match != Match::unset) {
     return bad_list(
@@ -76,13 +83,20 @@ Result<void> check_watch(const ReadOptions& options) {
   return {};
 }
 
+// []string{"a", "b"}
+std::string go_list(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "\"" : ", \"") + word + "\"";
+  return "[]string{" + text + "}";
+}
+
 // dryRun is a list whose only word is "All".
 Result<bool> parse_dry_run(const std::vector<std::string>& words, std::string_view kind) {
   for (const std::string& word : words) {
     if (word == "All") continue;
     return invalid(kGroup, kind, "",
                    {cause("FieldValueNotSupported", "Unsupported value", "dryRun",
-                          "[\"" + word + "\"]: supported values: \"All\"")});
+                          go_list(words) + ": supported values: \"All\"")});
   }
   return !words.empty();
 }
@@ -137,7 +151,8 @@ Result<ReadOptions> parse_read_options(const Query& query, bool watch) {
     }
     options.revision = *revision;
   }
-  options.limit = static_cast<size_t>(ORCH_TRY(number(query, "limit")).value_or(0));
+  const int64_t limit = ORCH_TRY(number(query, "limit")).value_or(0);
+  options.limit = limit > 0 ? static_cast<size_t>(limit) : 0;
   options.timeout_s = ORCH_TRY(number(query, "timeoutSeconds"));
   ORCH_TRY(watch ? check_watch(options) : check_list(options));
   if (!watch && !options.continue_token.empty() && options.revision.value_or(0) != 0) {
@@ -146,9 +161,9 @@ Result<ReadOptions> parse_read_options(const Query& query, bool watch) {
   return options;
 }
 
-Result<WriteOptions> parse_write_options(const Query& query) {
+Result<WriteOptions> parse_write_options(const Query& query, std::string_view kind) {
   WriteOptions options;
-  options.dry_run = ORCH_TRY(parse_dry_run(query.all("dryRun"), "CreateOptions"));
+  options.dry_run = ORCH_TRY(parse_dry_run(query.all("dryRun"), kind));
   const std::string_view validation = query.get("fieldValidation");
   using FieldValidation = WriteOptions::FieldValidation;
   if (validation == "Strict") {
@@ -156,18 +171,25 @@ Result<WriteOptions> parse_write_options(const Query& query) {
   } else if (validation == "Ignore") {
     options.field_validation = FieldValidation::ignore;
   } else if (!validation.empty() && validation != "Warn") {
-    return invalid(kGroup, "CreateOptions", "",
+    return invalid(kGroup, kind, "",
                    {cause("FieldValueNotSupported", "Unsupported value", "fieldValidation",
                           "\"" + std::string(validation) +
-                              "\": supported values: \"Ignore\", \"Strict\", \"Warn\"")});
+                              "\": supported values: \"\", \"Ignore\", \"Strict\", \"Warn\"")});
   }
   options.field_manager = query.get("fieldManager");
   options.force = query.flag("force");
   if (options.field_manager.size() > api::kMaxManagerBytes) {
     return invalid(
-        kGroup, "PatchOptions", "",
+        kGroup, kind, "",
         {cause("FieldValueTooLong", "Too long", "fieldManager",
                "may not be more than " + std::to_string(api::kMaxManagerBytes) + " bytes")});
+  }
+  for (const unsigned char c : options.field_manager) {
+    if (c >= 0x20 && c != 0x7f) continue;
+    return invalid(kGroup, kind, "",
+                   {cause("FieldValueInvalid", "Invalid value", "fieldManager",
+                          api::to_json(api::Value(options.field_manager)) +
+                              ": should only contain printable characters")});
   }
   return options;
 }
@@ -203,7 +225,7 @@ Result<DeleteOptions> parse_delete_options(const Query& query, const api::Value&
     return invalid(kGroup, "DeleteOptions", "",
                    {cause("FieldValueNotSupported", "Unsupported value", "propagationPolicy",
                           "\"" + policy +
-                              "\": supported values: \"Background\", \"Foreground\", \"Orphan\", "
+                              "\": supported values: \"Foreground\", \"Background\", \"Orphan\", "
                               "\"nil\"")});
   }
   return options;

@@ -38,7 +38,8 @@ struct WriteOptions {
   bool force = false;         // Of an apply: takes over what others own.
 };
 // What only some kinds of writes may say is the caller's to check (check_apply_options).
-Result<WriteOptions> parse_write_options(const Query& query);
+// `kind`: whose options they are in errors, "CreateOptions" and the like.
+Result<WriteOptions> parse_write_options(const Query& query, std::string_view kind);
 // An apply must name its manager, nothing else may force.
 Result<void> check_apply_options(const WriteOptions& options, bool apply);
 

@@ -4,10 +4,10 @@
 
 #include "api/decode.h"
 #include "api/defaults.h"
-#include "api/patch.h"
 #include "api/resources.h"
 #include "api/strategy.h"
 #include "api/versions.h"
+#include "server/apiserver/body_errors.h"
 #include "server/apiserver/certificate_admission.h"
 #include "server/apiserver/deletion.h"
 #include "server/apiserver/escalation.h"
@@ -56,24 +56,7 @@ bool is_apply(const WriteRequest& request) {
 Result<void> check_identity(const WriteRequest& request, const api::Value& document) {
   if (!document.is_object()) return bad_request("the body must be an object");
   const api::Resource& resource = request.spoken();
-  const std::string& version = document["apiVersion"].as_string();
-  const std::string& kind = document["kind"].as_string();
-  for (const char* member : {"apiVersion", "kind"}) {
-    const api::Value& value = document[member];
-    if (!value.is_null() && !value.is_string())
-      return bad_request("couldn't get version/kind; json parse error: " + std::string(member) +
-                         " must be text");
-  }
-  if (!kind.empty() && kind != resource.kind) {
-    return bad_request(kind + " in version \"" + version + "\" cannot be handled as a " +
-                       resource.kind + ": no kind \"" + kind + "\" is registered for " +
-                       resource.plural);
-  }
-  if (!version.empty() && version != resource.api_version()) {
-    return bad_request("the API version in the data (" + version +
-                       ") does not match the expected API version (" + resource.api_version() +
-                       ")");
-  }
+  ORCH_TRY(check_kind(resource, document));
   const api::Value& metadata = document["metadata"];
   if (!metadata.is_null() && !metadata.is_object()) {
     return bad_request(resource.kind + " in version \"" + resource.version +
@@ -186,6 +169,12 @@ Result<Plan> Planner::plan_create(const WriteRequest& request, api::Value body) 
   object["metadata"].set("resourceVersion", kNoRevision);
   const std::string owners = track_owners(request, api::Value(), "", &object);
   ORCH_TRY(allocate(request, &object, {}, &plan));
+  const ResourceName name{request.resource->group, request.resource->plural, plan.name};
+  // A real one hears this from the store.
+  if (request.options.dry_run &&
+      parts_.store.get(store_key(*request.resource, request.ns, plan.name))) {
+    return already_exists(name);
+  }
   plan.reply.code = 201;
   finish(request, std::move(object), owners, nullptr, &plan);
   return plan;
@@ -197,6 +186,10 @@ Result<Plan> Planner::plan_update(const WriteRequest& request) const {
   if (applies) ORCH_TRY(check_identity(request, request.body));
   if (!current && applies && !request.subresource) {
     if (!current.status().not_found()) return std::move(current).status();
+    if (const std::string& uid = request.body.at("metadata.uid").as_string(); !uid.empty()) {
+      return conflict(request.resource_name(), "uid mismatch: the provided object specified uid " +
+                                                   uid + ", and no existing object was found");
+    }
     WriteRequest creation = request;
     creation.view = nullptr;  // It is applied in the form that is stored.
     Plan plan = ORCH_TRY(plan_create(creation, ORCH_TRY(applied(request, api::Value()))));
@@ -219,7 +212,9 @@ Result<Plan> Planner::plan_update(const WriteRequest& request) const {
     stored.view = nullptr;
     return plan_replace(stored, *current, ORCH_TRY(applied(request, current->object)));
   }
-  return plan_replace(request, *current, ORCH_TRY(patched(request, *current)));
+  auto plan = plan_replace(request, *current, ORCH_TRY(patched(request, *current)));
+  if (plan || !is_decode_failure(request.spoken(), plan.status())) return plan;
+  return unfit_patch(request, ORCH_TRY(patched(request, *current)), plan.status());
 }
 
 Result<Plan> Planner::plan_replace(const WriteRequest& request, const Current& current,
@@ -284,17 +279,7 @@ Result<api::Value> Planner::patched(const WriteRequest& request, const Current& 
   const api::Resource& resource = request.spoken();
   api::Value document =
       api::from_stored(resource, whole ? decode_stored(current.record->bytes) : current.object);
-  switch (request.patch) {
-    case PatchKind::json:
-      return api::apply_json_patch(std::move(document), request.body);
-    case PatchKind::merge:
-      return api::apply_merge_patch(std::move(document), request.body);
-    case PatchKind::strategic:
-      return api::apply_strategic_patch(*resource.type, std::move(document), request.body);
-    case PatchKind::apply:
-      break;  // applied(): it needs to know who owns what.
-  }
-  return bad_request("unknown kind of patch");
+  return patch_document(request, std::move(document));
 }
 
 // Every other write owns what it changes; an apply has said so already.

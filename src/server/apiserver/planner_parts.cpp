@@ -1,6 +1,7 @@
 // The planner's other half: deletion, and the subresources that change an object in their own way.
 #include <utility>
 
+#include "api/causes.h"
 #include "api/selector.h"
 #include "server/apiserver/deletion.h"
 #include "server/apiserver/eviction.h"
@@ -130,10 +131,12 @@ Result<Plan> Planner::plan_binding(const WriteRequest& request) const {
   const api::Value& target = request.body["target"];
   const std::string& node = target["name"].as_string();
   const std::string& kind = target["kind"].as_string();
-  if (node.empty() || (!kind.empty() && kind != "Node")) {
-    return invalid("", "Binding", request.name,
-                   {{"FieldValueRequired", "Required value", "target.name"}});
+  api::Causes causes;
+  if (!kind.empty() && kind != "Node") {
+    api::add_not_supported(&causes, "target.kind", target["kind"], {"Node", "<empty>"});
   }
+  if (node.empty()) api::add_required(&causes, "target.name");
+  if (!causes.empty()) return invalid("", "Binding", request.name, std::move(causes));
   const Current current = ORCH_TRY(read(request));
   const api::Value& pod = current.object;
   const auto refuse = [&](const std::string& why) {

@@ -12,7 +12,10 @@ namespace {
 constexpr std::string_view kListTooOld = "The resourceVersion for the provided list is too old.";
 constexpr std::string_view kContinueTooOld =
     "The provided continue parameter is too old to display a consistent list result. You can start "
-    "a new list without the continue parameter.";
+    "a new list without the continue parameter, or use the continue token in this response to "
+    "retrieve the remainder of the results. Continuing with the provided token results in an "
+    "inconsistent list - objects that were created, modified, or deleted between the time the "
+    "first chunk was returned and now may show up in the list.";
 
 // Which past state a list is of; 0 = the present one.
 int64_t wanted_revision(const ReadOptions& options) {
@@ -61,6 +64,7 @@ Result<Reader::Page> Reader::read_page(const Target& target, const ReadOptions& 
   ContinueToken from{wanted_revision(options), ""};
   const bool continued = !options.continue_token.empty();
   if (continued) from = ORCH_TRY(decode_continue(options.continue_token, selection.prefix()));
+  if (from.revision == ContinueToken::kNewest) from.revision = 0;
 
   store::Query query{selection.prefix(), from.start_after, options.limit, from.revision};
   if (!selection.everything()) {
@@ -70,7 +74,11 @@ Result<Reader::Page> Reader::read_page(const Target& target, const ReadOptions& 
   auto range = store_.range(query);
   if (!range) {
     if (!range.status().gone()) return std::move(range).status();
-    return expired(std::string(continued ? kContinueTooOld : kListTooOld));
+    if (!continued) return expired(std::string(kListTooOld));
+    Page none;
+    none.continue_token =
+        encode_continue({ContinueToken::kNewest, from.start_after}, selection.prefix());
+    return none;
   }
 
   Page page;
@@ -86,13 +94,20 @@ Result<Reader::Page> Reader::read_page(const Target& target, const ReadOptions& 
 
 Result<std::vector<store::RecordPtr>> Reader::select(const Target& target,
                                                      const ReadOptions& options) const {
-  return ORCH_TRY(read_page(target, options)).records;
+  Page page = ORCH_TRY(read_page(target, options));
+  if (page.revision == 0) return expired(std::string(kContinueTooOld));
+  return std::move(page.records);
 }
 
 Result<http::Response> Reader::list(const Target& target, const ReadOptions& options,
                                     const Presentation& form) const {
   const api::Resource& resource = *target.resource;
   const Page page = ORCH_TRY(read_page(target, options));
+  if (page.revision == 0) {
+    api::Value status = status_value(expired(std::string(kContinueTooOld)));
+    status["metadata"].set("continue", page.continue_token);
+    return present_value(410, status, form.media);
+  }
   const api::Value metadata = list_metadata(page.revision, page.continue_token, page.remaining);
   return present_list(resource, metadata, page.records, form, clock_.now());
 }

@@ -29,6 +29,8 @@ class Reader {
  private:
   struct Page {
     std::vector<store::RecordPtr> records;
+    // 0: the state that the client was paging through is forgotten, and `continue_token` goes on
+    // with what stands now.
     int64_t revision = 0;
     std::string continue_token;
     size_t remaining = 0;  // After this page; 0 also when nobody counted.

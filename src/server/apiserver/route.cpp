@@ -16,6 +16,9 @@ Status unknown_path() {
   return status;
 }
 
+// The words for a path below a group that is there.
+Status unknown_resource() { return not_found("the server could not find the requested resource"); }
+
 Status wrong_method() {
   return method_not_allowed("the server does not allow this method on the requested resource");
 }
@@ -79,6 +82,17 @@ Result<Verb> verb_of(std::string_view method, const Target& target) {
   return wrong_method();
 }
 
+bool has_group(const api::Schema& schema, std::string_view group) {
+  for (const api::Resource* resource : schema.resources()) {
+    if (resource->group == group) return true;
+  }
+  return false;
+}
+
+bool is_mutation(Verb verb) {
+  return verb != Verb::get && verb != Verb::list && verb != Verb::watch;
+}
+
 bool verb_served(const Target& target) {
   const std::string_view name = verb_name(target.verb);
   if (!target.subresource) return target.resource->has_verb(name);
@@ -96,24 +110,24 @@ Result<void> find_resource(const api::Schema& schema, const Path& path, size_t a
   if (parts.size() >= at + 3 && parts[at] == "namespaces" && parts[at + 2] != "status" &&
       parts[at + 2] != "finalize") {
     target->ns = parts[at + 1];
-    if (target->ns.empty()) return unknown_path();
+    if (target->ns.empty()) return unknown_resource();
     at += 2;
   }
   target->resource = schema.find(group, version, parts[at]);
-  if (!target->resource) return unknown_path();
+  if (!target->resource) return unknown_resource();
   // A cluster-scoped resource has no path below a namespace.
-  if (!target->ns.empty() && !target->resource->namespaced) return unknown_path();
+  if (!target->ns.empty() && !target->resource->namespaced) return unknown_resource();
   if (++at == parts.size()) return {};
 
   target->name = parts[at];
-  if (target->name.empty()) return unknown_path();
-  if (target->resource->namespaced && target->ns.empty()) return unknown_path();
+  if (target->name.empty()) return unknown_resource();
+  if (target->resource->namespaced && target->ns.empty()) return unknown_resource();
   if (++at == parts.size()) return {};
 
   target->subresource = target->resource->find_subresource(parts[at]);
-  if (!target->subresource) return unknown_path();
+  if (!target->subresource) return unknown_resource();
   if (at + 1 == parts.size() && path.ends[at] == raw_path.size()) return {};
-  if (parts[at] != "proxy") return unknown_path();
+  if (parts[at] != "proxy") return unknown_resource();
   target->proxy_path = raw_path.substr(path.ends[at]);
   return {};
 }
@@ -219,9 +233,19 @@ Result<Target> route(const api::Schema& schema, std::string_view method, std::st
   const bool grouped = !parts.empty() && parts[0] == "apis" && parts.size() >= 4;
   if (!core && !grouped) return target;
 
-  const size_t at = core ? 2 : 3;
-  ORCH_TRY(find_resource(schema, path, at, core ? "" : parts[1], parts[at - 1], raw_path, &target));
+  if (grouped && !has_group(schema, parts[1])) return unknown_path();
+  size_t at = core ? 2 : 3;
+  const std::string& version = parts[at - 1];
+  // The way to watch before ?watch=true; clients of old still take it.
+  const bool legacy_watch = parts[at] == "watch" && parts.size() > at + 1;
+  if (legacy_watch) ++at;
+  ORCH_TRY(find_resource(schema, path, at, core ? "" : parts[1], version, raw_path, &target));
   target.verb = ORCH_TRY(verb_of(method, target));
+  if (legacy_watch) {
+    if (target.subresource) return unknown_resource();
+    if (is_mutation(target.verb)) return wrong_method();
+    target.verb = Verb::watch;
+  }
   if (!verb_served(target)) return wrong_method();
   target.selected_name = selected_name(target);
   const bool everywhere = target.ns.empty() && target.resource->namespaced;

@@ -16,6 +16,16 @@ std::string path_of(const api::Resource& resource, const std::string& label) {
   return "";
 }
 
+// Kinds that can be selected by more than everything can say so in words of their own.
+Status not_selectable(const api::Resource& resource, const std::string& label) {
+  if (!resource.selectable_fields.empty()) {
+    return bad_request("field label not supported: " + label);
+  }
+  return bad_request("\"" + label +
+                     "\" is not a known field selector: only \"metadata.name\", "
+                     "\"metadata.namespace\"");
+}
+
 }  // namespace
 
 Result<Selection> Selection::make(const api::Resource& resource, std::string_view ns,
@@ -28,7 +38,7 @@ Result<Selection> Selection::make(const api::Resource& resource, std::string_vie
   std::string one(name), space(ns);
   for (auto& requirement : selection.fields_.requirements()) {
     std::string path = path_of(resource, requirement.path);
-    if (path.empty()) return bad_request("field label not supported: " + requirement.path);
+    if (path.empty()) return not_selectable(resource, requirement.path);
     requirement.path = std::move(path);
     // A name, or a namespace, asked for by selector narrows the folder; a second, contradicting
     // one is left to matches().

@@ -84,14 +84,17 @@ TEST_CASE("requests that make no sense are refused in Kubernetes' words") {
        "the body of the request was in an unknown format - accepted media types include: "
        "application/json, application/yaml, application/vnd.kubernetes.protobuf"},
       {"POST", kConfigMaps, R"({"apiVersion":"apps/v1","metadata":{"name":"x"}})", json, 400,
-       "the API version in the data (apps/v1) does not match the expected API version (v1)"},
+       "ConfigMap in version \"v1\" cannot be handled as a ConfigMap: no kind \"ConfigMap\" is "
+       "registered for version \"apps/v1\" in scheme \"orch\""},
       {"PUT", one, TestServer::config("two"), json, 400,
        "the name of the object (two) does not match the name on the URL (one)"},
       {"PUT", std::string(kConfigMaps) + "/none", TestServer::config("none"), json, 404,
        "configmaps \"none\" not found"},
       {"PUT", one, TestServer::config("one", R"(,"uid":"other")"), json, 409, ""},
       {"GET", std::string(kConfigMaps) + "?fieldSelector=data.a%3D1", "", json, 400,
-       "field label not supported: data.a"},
+       "\"data.a\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\""},
+      {"GET", std::string(kPods) + "?fieldSelector=spec.x%3D1", "", json, 400,
+       "field label not supported: spec.x"},
       {"GET", std::string(kConfigMaps) + "?continue=abc", "", json, 400, ""},
       {"GET", std::string(kConfigMaps) + "?limit=x", "", json, 400, ""},
       {"DELETE", "/api/v1/namespaces/default", "", json, 403,
@@ -160,6 +163,26 @@ TEST_CASE("a list is read page by page, of one state") {
   CHECK(third.json["items"][0].at("metadata.name").as_string() == "c4");
   CHECK(third.json.at("metadata.continue").is_null());
   CHECK(server.get(list).json["items"].size() == 4);
+}
+
+TEST_CASE("who pages through a forgotten state is told how to go on without it") {
+  TestServer server;
+  for (int i = 0; i < 3; ++i) {
+    REQUIRE(server.post(kConfigMaps, TestServer::config("c" + std::to_string(i))).code == 201);
+  }
+  const std::string list = std::string(kConfigMaps) + "?limit=1";
+  const auto first = server.get(list);
+  REQUIRE(first.code == 200);
+  REQUIRE(server.post(kConfigMaps, TestServer::config("d")).code == 201);
+  server.restart();  // The history begins anew.
+  const auto late = server.get(list + "&continue=" + first.at("metadata.continue"));
+  CHECK(late.code == 410);
+  CHECK(late.at("reason") == "Expired");
+  const auto rest =
+      server.get(std::string(kConfigMaps) + "?continue=" + late.at("metadata.continue"));
+  REQUIRE(rest.code == 200);
+  CHECK(rest.json["items"].size() == 3);
+  CHECK(rest.json["items"][0].at("metadata.name").as_string() == "c1");
 }
 
 TEST_CASE("selectors choose, tables and metadata are rendered") {

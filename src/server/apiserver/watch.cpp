@@ -1,9 +1,11 @@
 #include "server/apiserver/watch.h"
 
+#include "http/websocket.h"
 #include "server/apiserver/reader.h"
 #include "server/apiserver/respond.h"
 #include "server/apiserver/watch_frames.h"
 #include "server/apiserver/watch_session.h"
+#include "server/apiserver/watch_socket.h"
 
 namespace orch::apiserver {
 namespace {
@@ -43,10 +45,7 @@ Result<void> WatchServer::serve(http::Exchange& exchange, const Target& target,
   size_t bytes = 0;
   for (const auto& record : range.records) bytes += record->bytes.size();
   const uint64_t id = ORCH_TRY(admit(session));
-  http::Response head = json_response(200, "");
-  if (protobuf) head.headers.set("Content-Type", frame.media.content_type() + ";stream=watch");
-  auto stream =
-      exchange.start_stream(std::move(head), bytes + kWatchBacklogBytes, [this, id] { end(id); });
+  auto stream = open_stream(exchange, frame.media, bytes + kWatchBacklogBytes, id);
   const bool mark_end = options.send_initial_events.value_or(false);
   if (session->begin(std::move(stream), range.records, from, mark_end)) {
     set_timers(id, session, options);
@@ -54,6 +53,21 @@ Result<void> WatchServer::serve(http::Exchange& exchange, const Target& target,
     end(id);
   }
   return {};
+}
+
+std::shared_ptr<http::Stream> WatchServer::open_stream(http::Exchange& exchange,
+                                                       const Media& media, size_t backlog_bytes,
+                                                       uint64_t id) {
+  const bool protobuf = media.encoding == Media::Encoding::protobuf;
+  auto on_closed = [this, id] { end(id); };
+  if (http::is_websocket_request(exchange.request())) {
+    using Framing = WatchSocket::Framing;
+    return WatchSocket::open(exchange, protobuf ? Framing::protobuf : Framing::lines, backlog_bytes,
+                             random_, std::move(on_closed));
+  }
+  http::Response head = json_response(200, "");
+  if (protobuf) head.headers.set("Content-Type", media.content_type() + ";stream=watch");
+  return exchange.start_stream(std::move(head), backlog_bytes, std::move(on_closed));
 }
 
 // Those of others who watch the same, if there are any.

@@ -47,6 +47,8 @@ class WatchServer {
  private:
   Result<std::shared_ptr<WatchFrames>> frames_of(const Target& target, const ReadOptions& options,
                                                  const Presentation& form);
+  std::shared_ptr<http::Stream> open_stream(http::Exchange& exchange, const Media& media,
+                                            size_t backlog_bytes, uint64_t id);
   Result<uint64_t> admit(std::shared_ptr<WatchSession> session);
   void end(uint64_t id);
   void set_timers(uint64_t id, const std::shared_ptr<WatchSession>& session,

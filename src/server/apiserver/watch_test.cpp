@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "server/apiserver/test_server.h"
+#include "server/apiserver/watch_socket.h"
 
 namespace orch::apiserver {
 namespace {
@@ -183,6 +184,15 @@ TEST_CASE("options of a watch that contradict each other are refused") {
   CHECK(server.get(base + "resourceVersionMatch=NotOlderThan").code == 422);
   CHECK(server.get(base + "resourceVersion=x").code == 422);
   CHECK(server.get(base + "labelSelector=%3D%3D").code == 400);
+}
+
+TEST_CASE("a socket's messages are the events that a watch wrote") {
+  using Framing = WatchSocket::Framing;
+  using Events = std::vector<std::string_view>;
+  CHECK(split_events("{1}\n{2}\n", Framing::lines) == Events{"{1}", "{2}"});
+  CHECK(split_events("", Framing::lines).empty());
+  const std::string framed("\0\0\0\3abc\0\0\0\1d", 12);
+  CHECK(split_events(framed, Framing::protobuf) == Events{"abc", "d"});
 }
 
 TEST_CASE("the cache in the process hears the same changes") {
