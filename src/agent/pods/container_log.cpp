@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "agent/pods/kubelet_request.h"
 #include "base/fd.h"
 #include "base/strings.h"
 
@@ -50,7 +51,7 @@ Result<LogOptions> parse_log_options(std::string_view query, WallTime now) {
     const auto raw = equals == pair.npos ? std::string_view() : pair.substr(equals + 1);
     const auto value = percent_decode(raw, true);
     if (!value) return bad_request("malformed query");
-    const bool yes = *value == "true" || *value == "1";
+    const bool yes = is_set(*value);
     if (name == "follow") options.follow = yes;
     if (name == "previous") options.previous = yes;
     if (name == "timestamps") options.timestamps = yes;

@@ -41,6 +41,8 @@ std::optional<ContainerPath> parse_container_path(const std::string& rest) {
   return std::nullopt;
 }
 
+bool is_set(std::string_view flag) { return flag != "0" && to_lower(flag) != "false"; }
+
 Result<SessionQuery> parse_session_query(const std::string& query, bool attach) {
   SessionQuery parsed;
   parsed.streams.out = parsed.streams.err = false;
@@ -51,7 +53,7 @@ Result<SessionQuery> parse_session_query(const std::string& query, bool attach) 
     const auto value =
         percent_decode(equals == pair.npos ? std::string_view() : pair.substr(equals + 1), true);
     if (!value) return bad_request("malformed query");
-    const bool yes = *value == "1" || *value == "true";
+    const bool yes = is_set(*value);
     // The API server's names for a node, and those of the API itself.
     if (name == "command") parsed.command.push_back(*value);
     if (name == "input" || name == "stdin") parsed.streams.in = yes;

@@ -21,6 +21,10 @@ http::Response text_response(std::string text);
 struct ContainerPath {
   std::string ns, pod, uid, container;  // uid "" = whichever pod has the name now.
 };
+// A flag of a query as the API reads it: only "false", in any case, and "0" are not set; clients
+// write "True", too.
+bool is_set(std::string_view flag);
+
 std::optional<ContainerPath> parse_container_path(const std::string& rest);
 
 // What exec and attach ask for, in the API's words or in those of a node's older callers.
