@@ -63,7 +63,17 @@ void validate_field_ref(const Value& ref, bool of_volume, const std::string& pat
                      field.starts_with("metadata.annotations") ? to_lower(key) : std::string(key)));
     return;
   }
+  constexpr std::string_view kLabels[] = {"metadata.labels", "metadata.annotations",
+                                          "spec.restartPolicy", "spec.schedulerName",
+                                          "status.phase"};
   const auto& known = of_volume ? kFileFields : kEnvFields;
+  const bool label =
+      std::find(std::begin(kLabels), std::end(kLabels), field) != std::end(kLabels) ||
+      std::find(kEnvFields.begin(), kEnvFields.end(), field) != kEnvFields.end();
+  if (!label) {
+    return add_invalid(causes, here, field,
+                       "error converting fieldPath: field label not supported: " + field);
+  }
   if (std::find(known.begin(), known.end(), field) == known.end()) {
     add_not_supported(causes, here, field, known);
   }
