@@ -1,5 +1,5 @@
 // The tree, and RapidJSON's reader behind it. RapidJSON is included here, in json_write.cpp
-// and, for the names of its errors, in json_syntax.h alone.
+// and, for the names of its errors, in json_syntax.cpp alone.
 #include "api/json.h"
 
 #define RAPIDJSON_ASSERT(x) ORCH_CHECK(x)

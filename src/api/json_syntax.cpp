@@ -1,5 +1,7 @@
 #include "api/json_syntax.h"
 
+#include <rapidjson/error/error.h>
+
 #include <cctype>
 
 namespace orch::api {
@@ -41,8 +43,7 @@ std::string bad_unicode_escape(std::string_view text, size_t backslash) {
 
 }  // namespace
 
-std::string render_syntax_error(std::string_view text, rapidjson::ParseErrorCode code,
-                                size_t offset) {
+std::string render_syntax_error(std::string_view text, int code, size_t offset) {
   switch (code) {
     case rapidjson::kParseErrorDocumentRootNotSingular:
       return invalid_at(text, offset, "after top-level value");

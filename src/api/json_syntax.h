@@ -2,15 +2,12 @@
 // know from every Kubernetes API server. PURE.
 #pragma once
 
-#include <rapidjson/error/error.h>
-
 #include <string>
 #include <string_view>
 
 namespace orch::api {
 
-// `code` and `offset` are RapidJSON's.
-std::string render_syntax_error(std::string_view text, rapidjson::ParseErrorCode code,
-                                size_t offset);
+// `code` and `offset` are those of RapidJSON's parse error.
+std::string render_syntax_error(std::string_view text, int code, size_t offset);
 
 }  // namespace orch::api
