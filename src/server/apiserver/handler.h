@@ -44,7 +44,7 @@ class Handler {
     ServerMetrics& metrics;
     const MetricSources& more_metrics;
     std::string server_address;
-    std::string token_keys;  // With which tokens are checked, as JSON Web Keys.
+    std::string token_keys;               // With which tokens are checked, as JSON Web Keys.
     std::vector<std::string> components;  // What ComponentStatus tells of.
   };
   explicit Handler(Parts parts)

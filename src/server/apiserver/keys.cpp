@@ -47,8 +47,9 @@ api::Value tagged_parts(const api::Resource& resource, std::string_view bytes) {
       return inner == "uid" || inner == "labels" || inner == "ownerReferences";
     const std::string path = std::string(name) + "." + std::string(inner);
     return std::any_of(resource.selectable_fields.begin(), resource.selectable_fields.end(),
-                       [&](const std::string& field) {
-                         return field == name || field == path || field.starts_with(path + ".");
+                       [&](const api::Selectable& field) {
+                         return field.path == name || field.path == path ||
+                                field.path.starts_with(path + ".");
                        });
   };
   const auto take = [](std::string_view text, api::Value* into) {
@@ -60,8 +61,8 @@ api::Value tagged_parts(const api::Resource& resource, std::string_view bytes) {
     if (!value.starts_with('{')) {
       // A field beside metadata: short, or no tag.
       const auto& fields = resource.selectable_fields;
-      if (std::find(fields.begin(), fields.end(), name) != fields.end() ||
-          name == "reportingComponent") {
+      const auto named = [&](const api::Selectable& field) { return field.path == name; };
+      if (std::any_of(fields.begin(), fields.end(), named) || name == "reportingComponent") {
         take(value, &parts[name]);
       }
       return true;

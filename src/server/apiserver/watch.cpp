@@ -55,9 +55,8 @@ Result<void> WatchServer::serve(http::Exchange& exchange, const Target& target,
   return {};
 }
 
-std::shared_ptr<http::Stream> WatchServer::open_stream(http::Exchange& exchange,
-                                                       const Media& media, size_t backlog_bytes,
-                                                       uint64_t id) {
+std::shared_ptr<http::Stream> WatchServer::open_stream(http::Exchange& exchange, const Media& media,
+                                                       size_t backlog_bytes, uint64_t id) {
   const bool protobuf = media.encoding == Media::Encoding::protobuf;
   auto on_closed = [this, id] { end(id); };
   if (http::is_websocket_request(exchange.request())) {
