@@ -124,12 +124,12 @@ Result<void> Admission::admit_create(const WriteRequest& request, api::Value* ob
 }
 
 Result<void> Admission::admit_pod(const WriteRequest& request, api::Value* pod) const {
-  const ResourceName name = name_of(request, *pod);
   ORCH_TRY(check_limits(request, pod));
-  if (!(*pod)["metadata"]["annotations"].has("kubernetes.io/config.mirror")) {
+  if (!std::as_const(*pod)["metadata"]["annotations"].has("kubernetes.io/config.mirror")) {
     ORCH_TRY(add_service_account(request, pod));
   }
   add_tolerations(&(*pod)["spec"]);
+  const ResourceName name = name_of(request, *pod);  // A view: nothing is added to the root below.
   ORCH_TRY(add_priority(store_, name, &(*pod)["spec"]));
   return add_runtime_class(store_, name, &(*pod)["spec"]);
 }
