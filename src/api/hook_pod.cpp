@@ -79,6 +79,7 @@ void prepare_update(Value& pod, const Value& old, std::string_view subresource) 
   if (subresource == "ephemeralcontainers") {
     const Value added = std::as_const(pod)["spec"]["ephemeralContainers"];
     pod.set("spec", old["spec"]);
+    pod["spec"].remove("ephemeralContainers");
     if (!added.empty()) pod["spec"].set("ephemeralContainers", added);
     return;
   }
