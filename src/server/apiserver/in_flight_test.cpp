@@ -71,14 +71,13 @@ TEST_CASE("who keeps the cluster alive has a lane, administrators and probes nee
 
 TEST_CASE("while writers are turned away a node's heartbeat passes") {
   TestServer server([](Options& options) { options.max_mutating_requests_inflight = 1; });
-  REQUIRE(
-      server
-          .post(
-              "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
-              R"({"metadata":{"name":"dev"},"roleRef":{"apiGroup":)"
-              R"("rbac.authorization.k8s.io","kind":"ClusterRole","name":"system:aggregate-to-edit"},)"
-              R"("subjects":[{"kind":"User","name":"dev"}]})")
-          .code == 201);
+  REQUIRE(server
+              .post("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+                    R"({"metadata":{"name":"dev"},"roleRef":{"apiGroup":)"
+                    R"("rbac.authorization.k8s.io","kind":"ClusterRole",)"
+                    R"("name":"system:aggregate-to-edit"},)"
+                    R"("subjects":[{"kind":"User","name":"dev"}]})")
+              .code == 201);
   const std::string leases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
   REQUIRE(server.post(leases, R"({"metadata":{"name":"a"},"spec":{}})").code == 201);
   std::atomic<int> refused{0}, made{0};
