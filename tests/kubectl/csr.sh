@@ -48,10 +48,15 @@ has "$(request root /O=system:masters/CN=root $client 'client auth' 2>&1 || true
 has "$(request old /CN=old kubernetes.io/legacy-unknown 'client auth' 2>&1 || true)" 'legacy signerName is not allowed'
 has "$(expires=599 request brief /CN=brief $client 'client auth' 2>&1 || true)" 'duration less than 600 seconds'
 request jane-3 /CN=jane $client 'client auth'
-k create clusterrole "$ns-approver" --verb=get,list,update --resource=certificatesigningrequests,certificatesigningrequests/approval,certificatesigningrequests/status
+k create clusterrole "$ns-approver" --verb=get,list,update,patch --resource=certificatesigningrequests,certificatesigningrequests/approval,certificatesigningrequests/status
 k create clusterrolebinding "$ns-approver" --clusterrole="$ns-approver" --user=joe
 has "$(k --as=joe certificate approve jane-3 2>&1 || true)" "user not permitted to approve requests with signerName \"$client\""
-k create clusterrole "$ns-signers" --verb=approve --resource=signers.certificates.k8s.io --resource-name="kubernetes.io/*"
+k apply -f - <<EOF
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: $ns-signers}
+rules: [{apiGroups: [certificates.k8s.io], resources: [signers], resourceNames: ["kubernetes.io/*"], verbs: [approve]}]
+EOF
 k create clusterrolebinding "$ns-signers" --clusterrole="$ns-signers" --user=joe
 k --as=joe certificate approve jane-3
 certificate jane-3 >/dev/null

@@ -28,8 +28,11 @@ of_pod=$(k -n "$ns" create token robot --bound-object-kind=Pod --bound-object-na
 claims=$(cut -d. -f2 <<<"$of_pod" | tr '_-' '/+' | base64 -d 2>/dev/null || true)
 has "$claims" '"node":{"name":"node-1","uid":"'
 has "$(with "$of_pod" auth whoami -o json)" 'authentication.kubernetes.io/node-name'
-of_node=$(k -n "$ns" create token robot --bound-object-kind=Node --bound-object-name=node-1)
-with "$of_node" auth whoami
+k create --raw "/api/v1/namespaces/$ns/serviceaccounts/robot/token" -f - >"$work/of-node.json" <<EOF
+{"spec":{"boundObjectRef":{"apiVersion":"v1","kind":"Node","name":"node-1"}}}
+EOF
+of_node=$(sed 's/.*"token":"\([^"]*\)".*/\1/' "$work/of-node.json")
+has "$(with "$of_node" auth whoami -o json)" 'authentication.kubernetes.io/node-uid'
 k -n "$ns" delete pod p --wait
 has "$(with "$of_pod" auth whoami 2>&1 || true)" "$unknown"
 has "$(k -n "$ns" create token robot --bound-object-kind=Pod --bound-object-name=p 2>&1 || true)" 'pods "p" not found'
@@ -61,6 +64,8 @@ has "$(with "$token" auth whoami 2>&1 || true)" "$unknown"
 
 # Bootstrap tokens, as kubeadm makes them.
 bootstrap() {
+  local expiration=""
+  [ -z "${2:-}" ] || expiration="expiration: '$2'"
   k apply -f - <<EOF
 apiVersion: v1
 kind: Secret
@@ -71,7 +76,7 @@ stringData:
   token-secret: 0123456789abcdef
   usage-bootstrap-authentication: "$1"
   auth-extra-groups: system:bootstrappers:testers
-  ${2:+expiration: "$2"}
+  $expiration
 EOF
 }
 bootstrap true
