@@ -17,7 +17,7 @@ refused "joins with --token"
 refused "secret alone" --token "${token##*::}"
 refused "refuses the token" --token "K10$hash::wrong"
 refused "not to be believed" --token "K10${hash//[0-9]/f}::${token##*::}"
-[ ! -e "$work/data-2/agent/tls" ] || fail "a refused node has kept something"
+[ ! -e "$work/data-2/agent/tls/membership.json" ] || fail "a refused node has kept something"
 lacks "$(k get nodes -o name)" node-2
 
 stop_server

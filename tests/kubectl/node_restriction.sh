@@ -7,6 +7,9 @@ no_relationship="no relationship found between node 'far' and this object"
 has "$(k "${node[@]}" -n "$ns" get secret used 2>&1 || true)" \
   "secrets \"used\" is forbidden: User \"system:node:far\" cannot get resource \"secrets\" in API group \"\" in the namespace \"$ns\": $no_relationship"
 
+k "${node[@]}" create -f - <<EOF
+{"apiVersion": "v1", "kind": "Node", "metadata": {"name": "far"}}
+EOF
 k -n "$ns" apply -f - <<EOF
 apiVersion: v1
 kind: Pod
@@ -36,9 +39,6 @@ fails k "${node[@]}" -n "$ns" get deployments
 fails k "${node[@]}" -n "$ns" exec p -- true
 
 has "$(k "${node[@]}" label node node-1 stolen=yes 2>&1 || true)" 'node "far" is not allowed to modify node "node-1"'
-k "${node[@]}" create -f - <<EOF
-{"apiVersion": "v1", "kind": "Node", "metadata": {"name": "far"}}
-EOF
 k "${node[@]}" label node far disk=ssd
 has "$(k "${node[@]}" label node far node-restriction.kubernetes.io/zone=a 2>&1 || true)" \
   'is not allowed to modify labels: node-restriction.kubernetes.io/zone'

@@ -8,6 +8,7 @@ writes its port to FOLDER/port once it listens, and a line to FOLDER/hits for ev
 """
 import http.server
 import os
+import socketserver
 import ssl
 import sys
 
@@ -35,7 +36,13 @@ class Issuer(http.server.BaseHTTPRequestHandler):
         pass
 
 
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Issuer)
+class Server(http.server.ThreadingHTTPServer):
+    def server_bind(self):
+        socketserver.TCPServer.server_bind(self)  # Without asking DNS for a name.
+        self.server_name, self.server_port = self.server_address[:2]
+
+
+server = Server(("127.0.0.1", 0), Issuer)
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(os.path.join(folder, "tls.crt"), os.path.join(folder, "tls.key"))
 server.socket = context.wrap_socket(server.socket, server_side=True)

@@ -7,8 +7,10 @@ with() {
 unknown='Unauthorized\|must be logged in\|provide credentials'
 # review TOKEN [AUDIENCE]
 review() {
+  local audiences=""
+  [ -z "${2:-}" ] || audiences=",\"audiences\":[\"$2\"]"
   k create -f - -o json <<EOF
-{"apiVersion":"authentication.k8s.io/v1","kind":"TokenReview","spec":{"token":"$1"${2:+,"audiences":["$2"]}}}
+{"apiVersion":"authentication.k8s.io/v1","kind":"TokenReview","spec":{"token":"$1"$audiences}}
 EOF
 }
 k -n "$ns" create serviceaccount robot
