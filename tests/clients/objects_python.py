@@ -94,7 +94,8 @@ def typed_deployment():
     same(made.spec.template.spec.containers[0].resources.requests, {"cpu": "10m", "memory": "1Mi"})
     scale = apps.read_namespaced_deployment_scale("typed", ns)
     scale.spec.replicas = 0
-    same(apps.replace_namespaced_deployment_scale("typed", ns, scale).spec.replicas, 0)
+    scale.metadata.resource_version = None
+    same(apps.replace_namespaced_deployment_scale("typed", ns, scale).spec.replicas or 0, 0)
     made.spec.template.spec.containers[0].image = "busybox:2"
     made.metadata.resource_version = None
     same(apps.replace_namespaced_deployment("typed", ns, made).metadata.generation > 1, True)
