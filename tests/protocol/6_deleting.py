@@ -38,9 +38,7 @@ def finalizers_hold_an_object():
     answer = delete(MAPS + "/f")
     same((answer.code, answer.json["kind"], answer.json["metadata"]["finalizers"]), (200, "ConfigMap", ["a.b/c", "a.b/d"]))
     same("deletionTimestamp" in answer.json["metadata"], True)
-    at = revision()
-    same(delete(MAPS + "/f").json["metadata"]["deletionTimestamp"], answer.json["metadata"]["deletionTimestamp"])
-    same(revision(), at)
+    same(delete(MAPS + "/f").json, answer.json)
     has(refused(patch(MAPS + "/f", {"metadata": {"finalizers": ["a.b/c", "a.b/d", "a.b/e"]}}), 422, "Invalid")["message"],
         "metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted")
     same(patch(MAPS + "/f", {"metadata": {"finalizers": ["a.b/d"]}}).code, 200)
