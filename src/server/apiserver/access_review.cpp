@@ -55,12 +55,12 @@ api::Causes check_review(const std::string& kind, const Value& review) {
                      "cannot be specified in combination with resourceAttributes");
   } else if (!resource.is_object() && !path.is_object()) {
     api::add_invalid(
-        &causes, kAttributes, Value(),
+        &causes, kAttributes, "null",
         "exactly one of nonResourceAttributes or resourceAttributes must be specified");
   }
   const bool asks_about_another = kind != "SelfSubjectAccessReview";
   if (asks_about_another && spec["user"].empty() && spec["groups"].empty()) {
-    api::add_invalid(&causes, "spec.user", spec["user"],
+    api::add_invalid(&causes, "spec.user", spec["user"].as_string(),
                      "at least one of user or group must be specified");
   }
   if (kind == "LocalSubjectAccessReview") {
