@@ -27,6 +27,17 @@ def start():
     sys.exit("FAILED: the server on the small disk did not start:\n" + "".join(lines))
 
 
+def send(cluster, verb, target, body=None):
+    """→ (code, what a Status says)."""
+    data = body and json.dumps(body).encode()
+    code, _, answer = cluster.call(verb, target, requests.JSON if body else None, data)
+    return code, answer.get("message", "") if isinstance(answer, dict) else ""
+
+
+def config_map(name, data=None):
+    return {"metadata": {"name": name}, "data": data or {}}
+
+
 def main():
     ballast = work + "/small/ballast"
     with open(ballast, "wb") as file:
@@ -36,7 +47,7 @@ def main():
     kept, refusal = {}, None
     for i in range(400):
         data = {"a": str(i) * (60_000 // len(str(i)))}
-        code, _, message = cluster.send("POST", MAPS, requests.config_map(f"m{i}", data=data), requests.JSON)
+        code, message = send(cluster, "POST", MAPS, config_map(f"m{i}", data))
         if code == 201:
             kept[f"m{i}"] = data
         else:
@@ -45,21 +56,21 @@ def main():
     print(f"{len(kept)} writes of 60 KB fitted, then: {refusal}")
     assert refusal and 500 <= refusal[0] < 600, "the disk never was full"
     assert work in refusal[1] or "space" in refusal[1] or "full" in refusal[1], "the refusal does not say why"
-    assert cluster.send("GET", MAPS + "/m0")[0] == 200, "reads don't go on"
-    assert cluster.send("GET", "/readyz")[0] == 500, "a server that takes no writes says that it is ready"
-    assert cluster.send("GET", "/livez")[0] == 200, "a full disk is no reason to start anew"
+    assert send(cluster, "GET", MAPS + "/m0")[0] == 200, "reads don't go on"
+    assert send(cluster, "GET", "/readyz")[0] == 500, "a server that takes no writes says that it is ready"
+    assert send(cluster, "GET", "/livez")[0] == 200, "a full disk is no reason to start anew"
     os.unlink(ballast)
-    code, _, message = cluster.send("POST", MAPS, requests.config_map("after"), requests.JSON)
+    code, message = send(cluster, "POST", MAPS, config_map("after"))
     print(f"with space again: {code} {message}")
     assert code == 201, "writes don't go on when there is space"
-    assert cluster.send("GET", "/readyz")[0] == 200, "it does not say that it is ready again"
+    assert send(cluster, "GET", "/readyz")[0] == 200, "it does not say that it is ready again"
     process.terminate()
     process.wait()
     process = start()
-    code, _, message = cluster.send("POST", MAPS, requests.config_map("later"), requests.JSON)
+    code, message = send(cluster, "POST", MAPS, config_map("later"))
     assert code == 201, f"no recovery: {code} {message}"
     for name in kept:
-        assert cluster.send("GET", f"{MAPS}/{name}")[0] == 200, f"{name} is lost"
+        assert send(cluster, "GET", f"{MAPS}/{name}")[0] == 200, f"{name} is lost"
     process.terminate()
     process.wait()
     return 0

@@ -45,7 +45,7 @@ RAW = {
 
 
 class Cluster:
-    def __init__(self, kubeconfig, host, port, certificates):
+    def __init__(self, kubeconfig, host, port, certificates=None):
         self.host, self.port = host, int(port)
         text = pathlib.Path(kubeconfig).read_text()
         files = {}
@@ -57,7 +57,7 @@ class Cluster:
         self.files = files  # They go when this goes.
         self.admin = self.caller(files["client-certificate-data"].name, files["client-key-data"].name)
         self.callers = {"none": self.caller()}
-        for file in pathlib.Path(certificates).glob("*.crt"):
+        for file in pathlib.Path(certificates).glob("*.crt") if certificates else ():
             self.callers[file.stem] = self.caller(file, file.with_suffix(".key"))
         self.tokens = {}
 
