@@ -14,6 +14,10 @@ namespace {
 // How many revisions a relaxed write reserves: one fsync in so many, and the gap that a crash
 // leaves at most.
 constexpr int64_t kReservedRevisions = 1000;
+// So many unsaved rows don't wait for their time: a flush is one transaction, and must not hold up
+// the writes behind it.
+constexpr size_t kMaxUnsavedRows = 512;
+constexpr std::chrono::seconds kFullDiskRetry{30};
 
 std::string key_text(std::string_view key) { return "\"" + std::string(key) + "\""; }
 
@@ -75,7 +79,7 @@ void Machine::apply(std::vector<Proposal> proposals) {
       publish(batch);
     } else {
       if (health_ == Health::full && !flush_at_) {
-        flush_at_ = clock_.monotonic() + std::chrono::milliseconds(relaxed_flush_ms_);
+        flush_at_ = clock_.monotonic() + kFullDiskRetry;
       }
       // Nothing of the batch has happened; what lost against one of its writes hears so, too.
       for (Result<Committed>& answer : answers) answer = saved.status();
@@ -154,6 +158,8 @@ void Machine::note_unsaved(const Batch& batch) {
   }
   if (unsaved_.empty()) {
     flush_at_.reset();
+  } else if (unsaved_.size() >= kMaxUnsavedRows && health_ == Health::good) {
+    flush_at_ = clock_.monotonic();
   } else if (!flush_at_) {
     flush_at_ = clock_.monotonic() + std::chrono::milliseconds(relaxed_flush_ms_);
   }
@@ -209,9 +215,7 @@ void Machine::flush() {
     log::warning("store", "relaxed writes stay in memory: " + written.status().message);
   }
   // A full disk may get room; after any other failure there is no use in trying again.
-  if (table_->health().ok()) {
-    flush_at_ = clock_.monotonic() + std::chrono::milliseconds(relaxed_flush_ms_);
-  }
+  if (table_->health().ok()) flush_at_ = clock_.monotonic() + kFullDiskRetry;
 }
 
 void Machine::close() {
