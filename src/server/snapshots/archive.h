@@ -1,9 +1,10 @@
-// archive: a folder of files as one file, and back. It is a tar compressed with zstd, so that
+// archive: a folder of files as one file, and back. It is a tar compressed with gzip, so that
 // everybody's tools can look inside; its first entry, manifest.json, says what it is. At its end
-// stands a SHA-256 of all before it, in a frame that zstd skips: whatever was changed or cut off
-// is found before anything is taken out.
+// stands a SHA-256 of all before it, in the header of an empty gzip member: whatever was changed or
+// cut off is found before anything is taken out. (zstd would be smaller and quicker, and half a
+// megabyte more of executable.)
 //
-// libarchive's skin. Blocking; any thread. Follows: POSIX pax; RFC 8878 (skippable frames).
+// libarchive's skin. Blocking; any thread. Follows: POSIX pax; RFC 1952 (members, extra fields).
 #pragma once
 
 #include <cstdint>

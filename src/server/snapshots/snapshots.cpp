@@ -19,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kSuffix = ".tar.zst";
+constexpr const char* kSuffix = ".tar.gz";
 constexpr size_t kMaxKeyFileBytes = 1u << 20;
 constexpr size_t kMaxNameBytes = 63;
 // What the store keeps for itself; its contents come by a copy of the database.

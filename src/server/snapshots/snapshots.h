@@ -35,7 +35,7 @@ Place place_of(const std::string& data_dir, const std::string& dir);
 
 struct Snapshot {
   std::string path;
-  std::string file;  // "on-demand-20260102T030405.678Z.tar.zst"
+  std::string file;  // "on-demand-20260102T030405.678Z.tar.gz"
   std::string name;  // "on-demand"
   WallTime created;  // As the file's name says.
   int64_t bytes = 0;
