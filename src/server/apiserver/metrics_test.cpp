@@ -176,6 +176,7 @@ TEST_CASE("the page holds what dashboards of kube-apiserver look for") {
   TestServer server;
   REQUIRE(server.post(kConfigMaps, TestServer::config("a")).code == 201);
   REQUIRE(server.get(kConfigMaps).code == 200);
+  REQUIRE(server.get(std::string(kConfigMaps) + "?watch=1&timeoutSeconds=1").code == 200);
   REQUIRE(server.call("DELETE", std::string(kConfigMaps) + "/a").code == 200);
   CHECK(server.call_as("", "GET", "/metrics").code == 401);
   CHECK(server.call_as("nonsense", "GET", "/metrics").code == 401);
@@ -202,6 +203,7 @@ TEST_CASE("the page holds what dashboards of kube-apiserver look for") {
                 "dry_run=\"\",code=\"201\"}") == 1);
   CHECK(page.at("apiserver_current_inflight_requests{request_kind=\"readOnly\"}") == 1);
   CHECK(page.at("etcd_request_duration_seconds_count{operation=\"delete\",type=\"*\"}") >= 1);
+  CHECK(page.at("apiserver_watch_events_total{group=\"\",version=\"v1\",kind=\"ConfigMap\"}") == 1);
   CHECK(page.at("authentication_attempts{result=\"failure\"}") == 1);
   CHECK(page.at("other_things") == 7);
   CHECK(page.at("process_open_fds") > 3);

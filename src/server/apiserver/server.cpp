@@ -179,7 +179,7 @@ struct ApiServer::Rooms {
                   *options.random},
                  metrics),
         reader(*store, *options.clock),
-        watches(*store, *options.clock, *options.random, timers),
+        watches(*store, *options.clock, *options.random, timers, metrics.watches),
         streams(*store, {credentials.ca.certificate, credentials.agents.certificate,
                          credentials.agents.private_key}),
         join({credentials.ca, options.join_token, options.own_node, options.facts, *store, registry,

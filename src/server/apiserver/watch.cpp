@@ -21,8 +21,9 @@ bool wants_initial(const ReadOptions& options) {
 
 }  // namespace
 
-WatchServer::WatchServer(store::Store& store, Clock& clock, Random& random, Timers& timers)
-    : store_(store), clock_(clock), random_(random), timers_(timers) {}
+WatchServer::WatchServer(store::Store& store, Clock& clock, Random& random, Timers& timers,
+                         WatchMetrics& metrics)
+    : store_(store), clock_(clock), random_(random), timers_(timers), metrics_(metrics) {}
 
 WatchServer::~WatchServer() { stop(); }
 
@@ -79,7 +80,8 @@ Result<std::shared_ptr<WatchFrames>> WatchServer::frames_of(const Target& target
   const Media& media = form.media;
   FramesKey key{&resource,  selection.prefix(), options.label_selector, options.field_selector,
                 media.form, media.encoding,     media.api_version};
-  auto fresh = std::make_shared<WatchFrames>(clock_, resource, std::move(selection), form);
+  auto fresh = std::make_shared<WatchFrames>(clock_, metrics_.of(resource), resource,
+                                             std::move(selection), form);
   if (!WatchFrames::shareable(form)) return fresh;
   const std::lock_guard lock(mutex_);
   std::weak_ptr<WatchFrames>& place = frames_[std::move(key)];

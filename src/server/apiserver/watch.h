@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/timers.h"
 #include "http/http.h"
+#include "server/apiserver/metrics.h"
 #include "server/apiserver/options.h"
 #include "server/apiserver/present.h"
 #include "server/apiserver/route.h"
@@ -35,7 +36,8 @@ class WatchSession;
 
 class WatchServer {
  public:
-  WatchServer(store::Store& store, Clock& clock, Random& random, Timers& timers);
+  WatchServer(store::Store& store, Clock& clock, Random& random, Timers& timers,
+              WatchMetrics& metrics);
   ~WatchServer();  // stop()s.
 
   // Answers the exchange. A Status means that it was not answered yet.
@@ -59,6 +61,7 @@ class WatchServer {
   Clock& clock_;
   Random& random_;
   Timers& timers_;
+  WatchMetrics& metrics_;
   std::mutex mutex_;
   std::map<uint64_t, std::shared_ptr<WatchSession>> sessions_;
   // What is asked, by whom it may be shared: prefix, selectors and form.

@@ -18,17 +18,26 @@ void append_body(http::Body* to, const http::Body& from) {
 
 http::Body WatchFrames::initial(const std::vector<store::RecordPtr>& records) {
   http::Body frames;
+  uint64_t told = 0;
   for (const store::RecordPtr& record : records) {
-    if (selection_.matches(*record)) append_object(&frames, "ADDED", record);
+    if (!selection_.matches(*record)) continue;
+    append_object(&frames, "ADDED", record);
+    ++told;
   }
+  told_total_ += told;
   return frames;
 }
 
 http::Body WatchFrames::changes(std::span<const store::Event> events) {
   const Told told{events.front().revision, events.back().revision, events.size()};
-  if (told == told_) return told_frames_;
+  if (told == told_) {
+    told_total_ += told_objects_;
+    return told_frames_;
+  }
   http::Body frames;
-  for (const store::Event& event : events) append_event(&frames, event);
+  told_objects_ = 0;
+  for (const store::Event& event : events) told_objects_ += append_event(&frames, event) ? 1 : 0;
+  told_total_ += told_objects_;
   told_ = {};
   told_frames_ = {};
   // One piece for all: 100 watchers would else each gather the same pieces for their TLS records.
@@ -42,17 +51,21 @@ http::Body WatchFrames::changes(std::span<const store::Event> events) {
 
 // To a watcher with selectors, an object that begins to match is new, and one that ceases to is
 // gone: it is told the last state that it could see, at the revision that took it away.
-void WatchFrames::append_event(http::Body* frames, const store::Event& event) {
+bool WatchFrames::append_event(http::Body* frames, const store::Event& event) {
   const bool removed = event.type == store::EventType::remove;
   const bool matched_before = event.previous && selection_.matches(*event.previous);
   const bool matches_now = !removed && selection_.matches(*event.record);
   if (matches_now) {
     append_object(frames, matched_before ? "MODIFIED" : "ADDED", event.record);
   } else if (removed) {
-    if (selection_.matches(*event.record)) append_object(frames, "DELETED", event.record);
+    if (!selection_.matches(*event.record)) return false;
+    append_object(frames, "DELETED", event.record);
   } else if (matched_before) {
     append_object(frames, "DELETED", event.previous->at_deletion(event.revision));
+  } else {
+    return false;
   }
+  return true;
 }
 
 void WatchFrames::append_object(http::Body* frames, std::string_view type,

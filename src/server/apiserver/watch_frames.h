@@ -6,6 +6,7 @@
 // protobuf's (api/protobuf.h).
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -21,8 +22,11 @@ namespace orch::apiserver {
 
 class WatchFrames : public std::enable_shared_from_this<WatchFrames> {
  public:
-  WatchFrames(Clock& clock, const api::Resource& resource, Selection selection, Presentation form)
+  // `told` counts the events that watchers were told, each of them for itself.
+  WatchFrames(Clock& clock, std::atomic<uint64_t>& told, const api::Resource& resource,
+              Selection selection, Presentation form)
       : clock_(clock),
+        told_total_(told),
         resource_(resource),
         selection_(std::move(selection)),
         form_(std::move(form)) {}
@@ -40,7 +44,8 @@ class WatchFrames : public std::enable_shared_from_this<WatchFrames> {
   http::Body error(const Status& status) const;
 
  private:
-  void append_event(http::Body* frames, const store::Event& event);
+  // False when it is none of the watcher's business.
+  bool append_event(http::Body* frames, const store::Event& event);
   void append_object(http::Body* frames, std::string_view type, const store::RecordPtr& record);
   void append_frame(http::Body* frames, std::string_view type, const http::Body& object) const;
 
@@ -52,12 +57,14 @@ class WatchFrames : public std::enable_shared_from_this<WatchFrames> {
   };
 
   Clock& clock_;
+  std::atomic<uint64_t>& told_total_;
   const api::Resource& resource_;
   const Selection selection_;
   const Presentation form_;
   bool with_columns_ = true;  // Of a Table.
   // What the watcher before was told, for those after it; at most kMaxKeptBytes.
   Told told_;
+  uint64_t told_objects_ = 0;
   http::Body told_frames_;
 };
 
