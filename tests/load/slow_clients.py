@@ -8,13 +8,13 @@ docs/operations.md promises, and somebody who behaves must be served at once.
 """
 
 import base64
+import concurrent.futures
 import json
 import re
 import socket
 import ssl
 import sys
 import tempfile
-import threading
 import time
 
 HELD_MB = 128  # Large bodies and unread answers together, and
@@ -88,34 +88,47 @@ def check(cluster, what, base_mb, allowed_mb):
     assert grown < allowed_mb, (what, grown)
 
 
+class Conversation:
+    """Many requests on one connection; `hear` takes one answer, which must be good."""
+
+    def __init__(self, cluster):
+        self.sock = cluster.connect()
+        self.reader = self.sock.makefile("rb")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.sock.close()
+
+    def say(self, *args, **headers):
+        self.sock.sendall(request(*args, **headers))
+
+    def hear(self):
+        code = int(self.reader.readline().split(b" ")[1])
+        size = 0
+        while (line := self.reader.readline()) != b"\r\n":
+            if line.lower().startswith(b"content-length:"):
+                size = int(line.split(b":")[1])
+        self.reader.read(size)
+        assert code < 300, code
+
+
 def write_leases(cluster, writer, count):
     """Updates of one Lease, many in one go: leases are not synced to disk one by one."""
     name = f"w{writer}"
     at_once = 100
     lease = {"metadata": {"name": name, "annotations": {"fill": "x" * 500}}, "spec": {}}
-    with cluster.connect() as sock:
-        reader = sock.makefile("rb")
-
-        def read_one():
-            code = int(reader.readline().split(b" ")[1])
-            size = 0
-            while (line := reader.readline()) != b"\r\n":
-                if line.lower().startswith(b"content-length:"):
-                    size = int(line.split(b":")[1])
-            reader.read(size)
-            assert code < 300, code
-
-        sock.sendall(request("POST", LEASES, json.dumps(lease), Content_Type="application/json"))
-        read_one()
+    with Conversation(cluster) as client:
+        client.say("POST", LEASES, json.dumps(lease), Content_Type="application/json")
+        client.hear()
         for done in range(0, count, at_once):
-            batch = b""
             for i in range(at_once):
-                lease["spec"]["leaseTransitions"] = done + i
-                batch += request("PUT", f"{LEASES}/{name}", json.dumps(lease),
-                                 Content_Type="application/json")
-            sock.sendall(batch)
+                patch = json.dumps({"spec": {"leaseTransitions": done + i}})
+                client.say("PATCH", f"{LEASES}/{name}", patch,
+                           Content_Type="application/merge-patch+json")
             for _ in range(at_once):
-                read_one()
+                client.hear()
 
 
 def watcher_that_never_reads(cluster, base_mb):
@@ -123,12 +136,11 @@ def watcher_that_never_reads(cluster, base_mb):
     writers = 10
     with cluster.connect(buffer=4096) as sock:
         sock.sendall(request("GET", LEASES + "?watch=1"))
-        threads = [threading.Thread(target=write_leases, args=(cluster, i, events // writers))
-                   for i in range(writers)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with concurrent.futures.ThreadPoolExecutor(writers) as pool:
+            written = [pool.submit(write_leases, cluster, i, events // writers)
+                       for i in range(writers)]
+        for one in written:
+            one.result()
         # The recent past takes some of it as well, whoever watches.
         check(cluster, f"a watcher that never reads, {events} events", base_mb, WATCH_MB + 40)
         # What was on its way when it was cut off can still be read; it is far from all.
@@ -177,10 +189,11 @@ def slow_bodies(cluster, base_mb):
 
 
 def readers_that_stop(cluster, base_mb):
-    for i in range(400):
-        data = json.dumps({"metadata": {"name": f"m{i}"}, "data": {"d": "d" * 50_000}})
-        code, _ = ask(cluster, "POST", MAPS, data, Content_Type="application/json")
-        assert code == 201, code
+    with Conversation(cluster) as client:
+        for i in range(400):
+            data = json.dumps({"metadata": {"name": f"m{i}"}, "data": {"d": "d" * 50_000}})
+            client.say("POST", MAPS, data, Content_Type="application/json")
+            client.hear()
     with_objects_mb = cluster.pss_mb()
     stopped, codes = [], []
     for accept in ["application/json", PROTOBUF] * 30:  # 60 lists of 20 MB.
