@@ -26,11 +26,26 @@ constexpr size_t kVectorBytes = 16;  // RapidJSON reads so many at once, up to t
 const Array kNoItems;
 const Value::Object kNoMembers;
 
+// RapidJSON unescapes half of a surrogate pair ("\ude00") to bytes that are no UTF-8: once stored,
+// such an object could never be read again. As Go does, the replacement character stands for it;
+// it has as many bytes.
+std::string without_half_pairs(std::string_view text) {
+  constexpr char kReplacement[] = "\xEF\xBF\xBD";
+  std::string whole(text);
+  for (size_t at = 0; (at = whole.find('\xED', at)) != whole.npos; at += 3) {
+    const bool half = at + 2 < whole.size() && (whole[at + 1] & '\x20') != 0;
+    if (half) whole.replace(at, 3, kReplacement);
+  }
+  return whole;
+}
+
 // Builds the tree from RapidJSON's events, each value in its place: a container that is open is the
 // last thing that its own container got, so what points to it stays good until it is closed.
 class TreeBuilder {
  public:
-  explicit TreeBuilder(std::vector<std::string>* duplicates) : duplicates_(duplicates) {
+  TreeBuilder(std::string_view text, std::vector<std::string>* duplicates)
+      : duplicates_(duplicates),
+        may_have_halves_(text.find("\\ud") != text.npos || text.find("\\uD") != text.npos) {
     open_.reserve(kUsualDepth);
   }
 
@@ -55,11 +70,13 @@ class TreeBuilder {
   bool Uint64(uint64_t) { return false; }
   bool Double(double) { return false; }
   bool String(const char* text, rapidjson::SizeType size, bool) {
+    if (may_have_halves_) return add(without_half_pairs({text, size}));
     return add(std::string_view(text, size));
   }
   bool StartObject() { return open(Value::Object{}); }
   bool Key(const char* text, rapidjson::SizeType size, bool) {
     key_ = {text, size};
+    if (may_have_halves_) key_ = whole_key_ = without_half_pairs(key_);
     too_wide_ = open_.back()->size() >= kMaxMembers;
     return !too_wide_;
   }
@@ -136,6 +153,8 @@ class TreeBuilder {
   }
 
   std::vector<std::string>* duplicates_;
+  const bool may_have_halves_;
+  std::string whole_key_;     // What `key_` looks at then.
   std::vector<Value*> open_;  // Containers being read, outermost first.
   std::string_view key_;      // Of the member being read, in the text.
   Value root_;
@@ -292,7 +311,7 @@ Result<Value> parse_json(std::string_view text, const ParseOptions& options) {
   std::string copy;
   copy.reserve(text.size() + kVectorBytes);
   copy = text;
-  TreeBuilder builder(options.duplicates);
+  TreeBuilder builder(text, options.duplicates);
   rapidjson::InsituStringStream input(copy.data());
   rapidjson::Reader reader;
   constexpr unsigned flags = rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseInsituFlag;

@@ -3,9 +3,22 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "api/json_cut.h"
+#include "base/strings.h"
 
 namespace orch::api {
 namespace {
+
+TEST_CASE("half of a surrogate pair becomes the replacement character, as in Go") {
+  const auto value = parse_json(R"({"a":"x\ude00y","\uDE00":"\ud83d\ude00","b":"\ud7ff\ue000"})");
+  REQUIRE(value.ok());
+  CHECK((*value)["a"].as_string() == "x\xEF\xBF\xBDy");
+  CHECK((*value)["\xEF\xBF\xBD"].as_string() == "\xF0\x9F\x98\x80");
+  CHECK((*value)["b"].as_string() == "\xED\x9F\xBF\xEE\x80\x80");
+  // What is written can be read: a stored object that can't would stop the server.
+  const std::string json = to_json(*value);
+  CHECK(valid_utf8(json));
+  CHECK(parse_json(json).value() == *value);
+}
 
 TEST_CASE("JSON keeps order, integers and text") {
   const char* text = R"({"b":1,"a":[true,null,-2.5,"x\n\u00fc"],"big":9223372036854775807,"o":{}})";
