@@ -95,10 +95,11 @@ Value nothing_yet(const Type& type) { return canonicalize(type, Value::object())
 
 // What others own of the changed fields is theirs no more, nor what is gone.
 void release(ManagedEntries* entries, const ManagedEntry* but, const Comparison& diff) {
-  if (entries->empty()) return;
-  const FieldSet lost = diff.changed().united(diff.removed);
   for (ManagedEntry& entry : *entries) {
-    if (but == nullptr || !entry.same_manager(*but)) entry.fields.remove(lost);
+    if (but != nullptr && entry.same_manager(*but)) continue;
+    for (const FieldSet* lost : {&diff.added, &diff.modified, &diff.removed}) {
+      entry.fields.remove(*lost);
+    }
   }
 }
 
@@ -336,11 +337,11 @@ std::string track_update(const Resource& resource, const Value& live, std::strin
   const Value& from = live.is_null() ? nothing : live;
   Comparison diff = compare_reachable(*resource.type, from, *object, ignored);
   if (diff.empty() && !is_edited) return std::string(owners);
+  for (FieldSet* set : {&diff.added, &diff.modified}) set->remove(identity());
   ManagedEntry mine = entry_of(resource, writer, false);
   mine.time = writer.time;
   if (!is_edited && diff.removed.empty() && !owners.empty()) {
-    FieldSet changed = diff.changed();
-    changed.remove(identity());
+    const FieldSet changed = diff.changed();
     if (changed.empty()) return std::string(owners);
     if (auto text = retimed(owners, mine, changed)) return *std::move(text);
   }
@@ -349,7 +350,6 @@ std::string track_update(const Resource& resource, const Value& live, std::strin
   if (!diff.empty()) {
     release(&*entries, nullptr, diff);
     mine.fields = diff.modified.empty() ? std::move(diff.added) : diff.changed();
-    mine.fields.remove(identity());
     if (ManagedEntry* before = find_manager(&*entries, mine); before == nullptr) {
       entries->push_back(std::move(mine));
     } else if (!mine.fields.empty()) {

@@ -9,6 +9,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 
 namespace orch::api {
 
@@ -107,13 +108,20 @@ void append_json(std::string* out, const Value& value) {
 }
 
 void append_json_string(std::string* out, std::string_view text) {
-  *out += '"';
-  size_t written = 0;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (!kEscaped[static_cast<unsigned char>(c)]) continue;
+  // Most need no escape: one growth and one copy.
+  const auto is_escaped = [](char c) { return kEscaped[static_cast<unsigned char>(c)]; };
+  size_t plain = 0;
+  while (plain < text.size() && !is_escaped(text[plain])) ++plain;
+  const size_t begin = out->size();
+  out->resize(begin + plain + 2, '"');
+  if (plain > 0) std::memcpy(out->data() + begin + 1, text.data(), plain);
+  if (plain == text.size()) return;
+  out->pop_back();
+  size_t written = plain;
+  for (size_t i = plain; i < text.size(); ++i) {
+    if (!is_escaped(text[i])) continue;
     out->append(text, written, i - written);
-    append_escaped(out, c);
+    append_escaped(out, text[i]);
     written = i + 1;
   }
   out->append(text, written, text.size() - written);
