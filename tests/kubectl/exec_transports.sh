@@ -9,7 +9,7 @@ spec:
   - name: main
     image: busybox:1
     stdin: true
-    command: [sh, -c, "mkdir /www; echo hello >/www/index.html; httpd -p 127.0.0.1:8080 -h /www; while read -r line; do echo got \$line; done; sleep 1000"]
+    command: [sh, -c, "mkdir -p /www; echo hello >/www/index.html; httpd -p 127.0.0.1:8080 -h /www; while read -r line; do echo got \$line; done; sleep 1000"]
 YAML
 k -n "$ns" wait --for=condition=Ready pod/p --timeout=30s
 head -c 3000000 /dev/urandom >"$work/there"

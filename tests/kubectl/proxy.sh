@@ -16,7 +16,7 @@ spec:
       mkdir -p /www/cgi-bin /www/sub
       echo hello >/www/index.txt
       echo '<a href="/sub/">there</a><img src="pic.png">' >/www/page.html
-      printf '#!/bin/sh\necho "Content-Type: text/plain"; echo; echo "\$REQUEST_METHOD [\$QUERY_STRING]"; cat\n' >/www/cgi-bin/say
+      printf '#!/bin/sh\nprintf "Content-Type: text/plain\\\\r\\\\n\\\\r\\\\n"; echo "\$REQUEST_METHOD [\$QUERY_STRING]"; cat\n' >/www/cgi-bin/say
       chmod +x /www/cgi-bin/say
       head -c 3000000 /dev/zero >/www/big
       httpd -f -p 8080 -h /www
@@ -46,7 +46,7 @@ same "$(raw "$pods/http:web:8080/proxy/index.txt")" hello
 same "$(raw "$services/web:web/proxy/index.txt")" hello
 same "$(raw "$services/web:80/proxy/index.txt")" hello
 same "$(raw "$services/http:web:web/proxy/index.txt")" hello
-same "$(raw "$pods/web/proxy/cgi-bin/say?a=1&b=x%20y")" "GET [a=1&b=x%20y]"
+same "$(raw "$pods/web/proxy/cgi-bin/say?a=1&b=x+y")" "GET [a=1&b=x+y]"
 same "$(raw "$pods/web/proxy/big" | wc -c)" 3000000
 has "$(raw "$pods/web/proxy/page.html")" "href=\"$pods/web/proxy/sub/\""
 has "$(raw "$pods/web/proxy/page.html")" 'src="pic.png"'

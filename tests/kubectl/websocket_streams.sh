@@ -9,7 +9,7 @@ spec:
   containers:
   - name: main
     image: busybox:1
-    command: [sh, -c, "echo remote log; mkdir /www; echo hello >/www/index.html; httpd -p 127.0.0.1:8080 -h /www; sleep 1000"]
+    command: [sh, -c, "echo remote log; mkdir -p /www; echo hello >/www/index.html; httpd -p 127.0.0.1:8080 -h /www; sleep 1000"]
 YAML
 k -n "$ns" wait --for=condition=Ready pod/p --timeout=30s
 admin=$(k config view --raw -o json)
