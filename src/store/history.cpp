@@ -36,6 +36,12 @@ size_t History::first_after(int64_t revision) const {
   return std::min(static_cast<size_t>(revision - floor_), events_.size());
 }
 
+void History::restart(int64_t revision) {
+  floor_ = revision;
+  events_.clear();
+  held_bytes_ = 0;
+}
+
 std::vector<Event> History::since(int64_t revision, std::string_view prefix) const {
   std::vector<Event> found;
   for (size_t i = first_after(revision); i < events_.size(); ++i) {

@@ -20,6 +20,7 @@ class History {
       : max_events_(max_events), max_bytes_(max_bytes), floor_(revision) {}
 
   void append(const Event& event);  // Its revision is the last one's plus 1.
+  void restart(int64_t revision);   // Forgets everything before it.
 
   // The state at this revision and at every later one is known; what came before is forgotten.
   int64_t floor() const { return floor_; }

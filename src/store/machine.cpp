@@ -52,7 +52,6 @@ struct Machine::Batch {
   std::vector<Step> steps;
   std::unordered_map<std::string_view, RecordPtr> now;  // Keys changed so far; null: deleted.
   int64_t revision = 0;
-  int64_t last_row = 0;
 };
 
 Machine::Machine(const Options& options, std::unique_ptr<Table> table, Table::Loaded loaded)
@@ -61,19 +60,21 @@ Machine::Machine(const Options& options, std::unique_ptr<Table> table, Table::Lo
       history_(options.history_events, options.history_bytes, loaded.revision),
       revision_(loaded.revision),
       table_(std::move(table)),
-      last_row_(loaded.last_row),
       floor_(loaded.revision) {
   index_.load(std::move(loaded.records));
 }
 
-void Machine::apply(std::vector<Proposal> proposals) {
+void Machine::apply(std::vector<Proposal> proposals, std::optional<std::string> note) {
   hub_.wait_for_room();
-  Batch batch{.steps = {}, .now = {}, .revision = revision_, .last_row = last_row_};
+  Batch batch{.steps = {}, .now = {}, .revision = revision_};
   std::vector<Result<Committed>> answers;
   answers.reserve(proposals.size());
   for (const Proposal& proposal : proposals) answers.push_back(stage(proposal.write, &batch));
 
-  if (!batch.steps.empty()) {
+  if (note && !batch.steps.empty()) {
+    save_or_keep(&batch, *std::move(note));
+    publish(batch);
+  } else if (!batch.steps.empty()) {
     if (const Result<void> saved = save(batch); saved.ok()) {
       note_unsaved(batch);
       publish(batch);
@@ -108,7 +109,8 @@ Result<Committed> Machine::stage(const Write& write, Batch* batch) const {
                       .revision_at = write.revision_at,
                       .create_revision = current ? current->create_revision : event.revision,
                       .revision = event.revision,
-                      .row = current ? current->row : ++batch->last_row},
+                      // Unique, for a revision is: replicas need not agree on another counter.
+                      .row = current ? current->row : event.revision},
                      write.tags);
     batch->now.insert_or_assign(write.key, event.record);
   } else {
@@ -147,6 +149,28 @@ Result<void> Machine::save(const Batch& batch) {
   return {};
 }
 
+void Machine::save_or_keep(Batch* batch, std::string note) {
+  std::vector<Table::Change> changes;
+  for (Batch::Step& step : batch->steps) {
+    step.durability = Durability::durable;
+    const bool put = step.event.type == EventType::put;
+    changes.push_back({step.event.record->row, put ? step.event.record : nullptr});
+  }
+  if (unsaved_.empty()) {
+    // A row that holds the last revision is floor enough.
+    const bool in_row = batch->steps.back().event.type == EventType::put;
+    const auto floor = in_row ? std::nullopt : std::optional(batch->revision);
+    const Result<void> saved = table_->write(changes, floor, note);
+    note_health(saved);
+    if (saved.ok()) return;
+    log::warning("store", "kept in the replicated log and in memory: " + saved.status().message);
+  }
+  // The table stays whole at an older state; a start from there finds the rest in the log.
+  for (Batch::Step& step : batch->steps) step.durability = Durability::relaxed;
+  unsaved_note_ = std::move(note);
+  note_unsaved(*batch);
+}
+
 void Machine::note_unsaved(const Batch& batch) {
   for (const auto& [event, durability] : batch.steps) {
     const bool put = event.type == EventType::put;
@@ -169,7 +193,6 @@ void Machine::publish(const Batch& batch) {
   std::vector<Event> events;
   events.reserve(batch.steps.size());
   for (const Batch::Step& step : batch.steps) events.push_back(step.event);
-  last_row_ = batch.last_row;
 
   const std::unique_lock lock(lock_);
   for (const Event& event : events) {
@@ -204,11 +227,13 @@ void Machine::flush() {
   for (const auto& [row, record] : unsaved_) changes.push_back({row, record});
   std::ranges::sort(changes, {}, &Table::Change::row);  // Neighbouring pages together.
   // With nothing to save it is a look whether a full disk has room again.
-  const auto floor = changes.empty() ? std::optional(std::max(floor_, revision_)) : std::nullopt;
-  const Result<void> written = table_->write(changes, floor);
+  const bool with_floor = changes.empty() || unsaved_note_;
+  const auto floor = with_floor ? std::optional(std::max(floor_, revision_)) : std::nullopt;
+  const Result<void> written = table_->write(changes, floor, unsaved_note_);
   note_health(written);
   if (written.ok()) {
     unsaved_.clear();
+    unsaved_note_.reset();
     return;
   }
   if (!changes.empty()) {
@@ -216,6 +241,25 @@ void Machine::flush() {
   }
   // A full disk may get room; after any other failure there is no use in trying again.
   if (table_->health().ok()) flush_at_ = clock_.monotonic() + kFullDiskRetry;
+}
+
+Result<void> Machine::restore(std::vector<RecordPtr> records, int64_t revision, std::string note) {
+  std::vector<Table::Change> rows;
+  rows.reserve(records.size());
+  for (const RecordPtr& record : records) rows.push_back({record->row, record});
+  std::ranges::sort(rows, {}, &Table::Change::row);
+  ORCH_TRY(table_->replace(rows, revision, note));
+  unsaved_.clear();
+  unsaved_note_.reset();
+  flush_at_.reset();
+  floor_ = revision;
+
+  const std::unique_lock lock(lock_);
+  index_.load(std::move(records));
+  history_.restart(revision);
+  revision_ = revision;
+  hub_.end_watches();
+  return {};
 }
 
 void Machine::close() {

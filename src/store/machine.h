@@ -27,9 +27,16 @@ class Machine final : public Applier {
   Machine(const Options& options, std::unique_ptr<Table> table, Table::Loaded loaded);
 
   // The log's thread.
-  void apply(std::vector<Proposal> batch) override;
+  void apply(std::vector<Proposal> batch) override { apply(std::move(batch), std::nullopt); }
+  // With a note the log itself is the truth (Table::Truth::log): the batch takes effect whatever
+  // becomes of the table, where the note is kept with the state that it speaks of. What the table
+  // could not take waits for flush(); `relaxed` means nothing.
+  void apply(std::vector<Proposal> batch, std::optional<std::string> note);
   std::optional<MonoTime> flush_at() const override;
   void flush() override;
+  // Takes another replica's state in place of this one's. What was in between can't be told, so
+  // every watch ends: its sink is called once more, with nothing. `records` sorted by key.
+  Result<void> restore(std::vector<RecordPtr> records, int64_t revision, std::string note);
   // After the log has ended: writes what is unsaved, gives back the reserved revisions, closes the
   // file. Reads go on. Idempotent.
   void close();
@@ -47,6 +54,7 @@ class Machine final : public Applier {
   Result<Committed> stage(const Write& write, Batch* batch) const;
   std::optional<int64_t> floor_for(const Batch& batch) const;
   Result<void> save(const Batch& batch);
+  void save_or_keep(Batch* batch, std::string note);
   void note_unsaved(const Batch& batch);
   void note_health(const Result<void>& written);
   void publish(const Batch& batch);
@@ -67,9 +75,9 @@ class Machine final : public Applier {
 
   // The log's thread alone.
   std::unique_ptr<Table> table_;  // Null when closed.
-  int64_t last_row_;
-  int64_t floor_;  // A start from the disk as it is now would continue above it.
+  int64_t floor_;                 // A start from the disk as it is now would continue above it.
   std::unordered_map<int64_t, RecordPtr> unsaved_;  // By row; null where the row is to be removed.
+  std::optional<std::string> unsaved_note_;         // Of the state with what is unsaved.
   std::optional<MonoTime> flush_at_;
 };
 

@@ -1,38 +1,8 @@
 #include "store/row_checksum.h"
 
-#include <endian.h>
-
-#include <cstring>
+#include "store/checksum.h"
 
 namespace orch::store {
-
-namespace {
-
-// A checksum against damage on disk, not against malice: 8 bytes a step, each spread by a
-// multiplication with an odd constant and a shift, as in splitmix64.
-class Checksum {
- public:
-  void add(uint64_t word) {
-    state_ = (state_ ^ word) * 0x9e3779b97f4a7c15u;
-    state_ ^= state_ >> 32;
-  }
-  void add(std::string_view bytes) {
-    add(bytes.size());
-    for (; bytes.size() >= 8; bytes.remove_prefix(8)) add(word_of(bytes.substr(0, 8)));
-    if (!bytes.empty()) add(word_of(bytes));
-  }
-  int64_t value() const { return static_cast<int64_t>(state_); }
-
- private:
-  static uint64_t word_of(std::string_view bytes) {
-    uint64_t word = 0;
-    std::memcpy(&word, bytes.data(), bytes.size());
-    return le64toh(word);
-  }
-  uint64_t state_ = 0;
-};
-
-}  // namespace
 
 int64_t checksum_of(int64_t id, int64_t revision, int64_t create_revision, int64_t revision_at,
                     std::string_view key, std::string_view bytes) {

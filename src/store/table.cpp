@@ -29,6 +29,12 @@ constexpr const char* kSettings =
     "PRAGMA temp_store=MEMORY;"
     "PRAGMA secure_delete=FAST;";
 
+// Beneath a replicated log, which is what a start after power loss reads first, a transaction need
+// not be on disk yet; it must only be whole.
+constexpr const char* kReplicatedSettings =
+    "PRAGMA synchronous=NORMAL;"
+    "CREATE TABLE IF NOT EXISTS note(id INTEGER PRIMARY KEY CHECK(id = 1), bytes BLOB NOT NULL);";
+
 // meta has one row: the revision that is not to be handed out again, nor any below.
 constexpr const char* kSchema =
     "BEGIN IMMEDIATE;"
@@ -70,14 +76,14 @@ Table::Table(const Options& options, UniqueFd lock, Connection connection)
       lock_(std::move(lock)),
       connection_(std::move(connection)) {}
 
-Result<std::unique_ptr<Table>> Table::open(const Options& options) {
+Result<std::unique_ptr<Table>> Table::open(const Options& options, Truth truth) {
   const std::string& directory = options.directory;
   const std::string path = database_path(directory);
   ORCH_TRY(make_dirs(directory, 0700));
   UniqueFd lock = ORCH_TRY(lock_directory(directory));
   Connection connection = ORCH_TRY(Connection::open(path, options.vfs));
   std::unique_ptr<Table> table(new Table(options, std::move(lock), std::move(connection)));
-  if (Result<void> prepared = table->prepare(); !prepared) {
+  if (Result<void> prepared = table->prepare(truth); !prepared) {
     return unreadable(std::move(prepared).status());
   }
   Table* const self = table.get();
@@ -86,7 +92,7 @@ Result<std::unique_ptr<Table>> Table::open(const Options& options) {
   return table;
 }
 
-Result<void> Table::prepare() {
+Result<void> Table::prepare(Truth truth) {
   ORCH_TRY(connection_.run(kSettings));
   int64_t format = 0;
   {
@@ -102,6 +108,11 @@ Result<void> Table::prepare() {
                           ", this program knows " + std::to_string(kFormat) +
                           ": a newer orch wrote it");
   }
+  if (truth == Truth::log) {
+    ORCH_TRY(connection_.run(kReplicatedSettings));
+    set_note_ = ORCH_TRY(connection_.prepare("INSERT OR REPLACE INTO note VALUES(1, ?)"));
+    erase_all_ = ORCH_TRY(connection_.prepare("DELETE FROM o"));
+  }
   begin_ = ORCH_TRY(connection_.prepare("BEGIN IMMEDIATE"));
   commit_ = ORCH_TRY(connection_.prepare("COMMIT"));
   rollback_ = ORCH_TRY(connection_.prepare("ROLLBACK"));
@@ -116,8 +127,20 @@ Result<void> Table::prepare() {
   return {};
 }
 
+Result<std::string> Table::load_note() {
+  Statement exists =
+      ORCH_TRY(connection_.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'note'"));
+  if (const int code = exists.step(); code == SQLITE_DONE) return std::string();
+  Statement note = ORCH_TRY(connection_.prepare("SELECT bytes FROM note"));
+  const int code = note.step();
+  if (code == SQLITE_DONE) return std::string();
+  if (code != SQLITE_ROW) return connection_.failure(code, "read the note");
+  return std::string(note.bytes(0));
+}
+
 Result<Table::Loaded> Table::load(const Store::Tagger& tagger) {
   Loaded loaded;
+  loaded.note = ORCH_TRY(load_note());
   {
     Statement floor = ORCH_TRY(connection_.prepare("SELECT revision FROM meta"));
     const int code = floor.step();
@@ -131,7 +154,6 @@ Result<Table::Loaded> Table::load(const Store::Tagger& tagger) {
     RecordPtr record = ORCH_TRY(load_row(row, tagger, &stale));
     if (stale) loaded.stale.push_back(record);
     loaded.revision = std::max(loaded.revision, record->revision);
-    loaded.last_row = std::max(loaded.last_row, record->row);
     loaded.records.push_back(std::move(record));
   }
   if (code != SQLITE_DONE) return connection_.failure(code, "read");
@@ -181,11 +203,21 @@ Result<RecordPtr> Table::load_row(Statement& row, const Store::Tagger& tagger, b
                       tagger(key, bytes));
 }
 
-Result<void> Table::write(std::span<const Change> changes, std::optional<int64_t> revision_floor) {
+Result<void> Table::write(std::span<const Change> changes, std::optional<int64_t> revision_floor,
+                          std::optional<std::string_view> note) {
+  return run({.changes = changes, .revision_floor = revision_floor, .note = note});
+}
+
+Result<void> Table::replace(std::span<const Change> rows, int64_t revision_floor,
+                            std::string_view note) {
+  return run({.changes = rows, .revision_floor = revision_floor, .note = note, .erase_all = true});
+}
+
+Result<void> Table::run(const Work& work) {
   ORCH_TRY(health());
   checkpointer_->enter_transaction();
   Result<void> result;
-  const int code = write_all(changes, revision_floor);
+  const int code = write_all(work);
   if (code != SQLITE_DONE) result = undo(code);
   checkpointer_->leave_transaction(wal_pages_);
   return result;
@@ -203,9 +235,10 @@ Status Table::undo(int code) {
   return failure;
 }
 
-int Table::write_all(std::span<const Change> changes, std::optional<int64_t> revision_floor) {
+int Table::write_all(const Work& work) {
   int code = begin_->run();
-  for (const Change& change : changes) {
+  if (code == SQLITE_DONE && work.erase_all) code = erase_all_->run();
+  for (const Change& change : work.changes) {
     if (code != SQLITE_DONE) return code;
     if (change.record) {
       code = write_row(*change.record);
@@ -214,9 +247,13 @@ int Table::write_all(std::span<const Change> changes, std::optional<int64_t> rev
       code = erase_->run();
     }
   }
-  if (code == SQLITE_DONE && revision_floor) {
-    set_floor_->bind(1, *revision_floor);
+  if (code == SQLITE_DONE && work.revision_floor) {
+    set_floor_->bind(1, *work.revision_floor);
     code = set_floor_->run();
+  }
+  if (code == SQLITE_DONE && work.note) {
+    set_note_->bind_blob(1, *work.note);
+    code = set_note_->run();
   }
   return code == SQLITE_DONE ? commit_->run() : code;
 }

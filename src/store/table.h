@@ -38,19 +38,27 @@ class Table {
     std::vector<RecordPtr> records;  // Sorted by key.
     std::vector<RecordPtr> stale;    // Those of them that reseal() is for.
     int64_t revision = 1;            // No revision above it was ever handed out.
-    int64_t last_row = 0;
+    std::string note;                // The last one that was written.
   };
 
+  // What a start after a loss of power may rely on: this table, so that each write waits for the
+  // disk; or a replicated log above it, so that the table need only be whole.
+  enum class Truth { table, log };
+
   // Makes the directory and the file where they are missing. Holds a lock on the directory.
-  static Result<std::unique_ptr<Table>> open(const Options& options);
+  static Result<std::unique_ptr<Table>> open(const Options& options, Truth truth = Truth::table);
 
   Result<Loaded> load(const Store::Tagger& tagger);
 
   // One transaction, on disk (fsync) when it succeeds, undone when it fails. `revision_floor`, when
   // given, is what load() will at least return as revision; without it that is the greatest
-  // revision in a row. A full disk is told as such and may be tried again; every other failure is
-  // final: see health().
-  Result<void> write(std::span<const Change> changes, std::optional<int64_t> revision_floor);
+  // revision in a row. `note`, when given, is what load() will return: bytes that the log wants to
+  // find beside the state that they speak of. A full disk is told as such and may be tried again;
+  // every other failure is final: see health().
+  Result<void> write(std::span<const Change> changes, std::optional<int64_t> revision_floor,
+                     std::optional<std::string_view> note = {});
+  // The same for a whole state: all rows that there were are removed.
+  Result<void> replace(std::span<const Change> rows, int64_t revision_floor, std::string_view note);
 
   // Writes these rows as the cipher would write them now, and leaves nothing of what they were
   // before in the file or its WAL. Before the first write().
@@ -62,9 +70,18 @@ class Table {
 
  private:
   Table(const Options& options, UniqueFd lock, Connection connection);
-  Result<void> prepare();
+  Result<void> prepare(Truth truth);
+  Result<std::string> load_note();
   Result<RecordPtr> load_row(Statement& row, const Store::Tagger& tagger, bool* stale);
-  int write_all(std::span<const Change> changes, std::optional<int64_t> revision_floor);
+  // What one transaction does.
+  struct Work {
+    std::span<const Change> changes;
+    std::optional<int64_t> revision_floor;
+    std::optional<std::string_view> note;
+    bool erase_all = false;
+  };
+  Result<void> run(const Work& work);
+  int write_all(const Work& work);
   int write_row(const Record& record);
   Status undo(int code);  // Of a transaction that failed so; says why.
   void latch(Status failure);
@@ -73,7 +90,8 @@ class Table {
   const Cipher* const cipher_;
   UniqueFd lock_;  // Before the connection: let go of last.
   Connection connection_;
-  std::optional<Statement> begin_, commit_, rollback_, put_, erase_, set_floor_;
+  std::optional<Statement> begin_, commit_, rollback_, put_, erase_, erase_all_, set_floor_,
+      set_note_;
   int wal_pages_ = 0;
 
   mutable std::mutex health_mutex_;

@@ -30,11 +30,20 @@ struct Watcher {
   std::atomic<bool> joined{false};  // `missed` was told.
   std::mutex calling;               // Held during a call of the sink.
   std::atomic<bool> closed{false};
+  std::atomic<bool> over{false};  // Events were left out.
   Sink sink;
 
   void tell(std::span<const Event> events) {
     const std::lock_guard lock(calling);
-    if (closed || events.empty()) return;
+    if (!closed && !over && !events.empty()) call(events);
+  }
+
+  void tell_end() {
+    const std::lock_guard lock(calling);
+    if (!closed) call({});
+  }
+
+  void call(std::span<const Event> events) {
     in_call = this;
     sink(events);
     in_call = nullptr;
@@ -64,7 +73,7 @@ Watch::~Watch() {
 }
 
 int64_t Watch::delivered_revision() const {
-  if (!watcher_->joined) return watcher_->from_revision;
+  if (!watcher_->joined || watcher_->over) return watcher_->from_revision;
   return std::max(watcher_->joined_at, watcher_->channels->delivered.load());
 }
 
@@ -89,6 +98,18 @@ void WatchHub::publish(const std::vector<Event>& events, int64_t revision) {
   const std::lock_guard lock(mutex_);
   pending_.insert(pending_.end(), events.begin(), events.end());
   published_ = revision;
+  work_.notify_one();
+}
+
+void WatchHub::end_watches() {
+  const std::lock_guard lock(mutex_);
+  pending_.clear();
+  const std::lock_guard channels_lock(channels_->mutex);
+  for (const auto& [prefix, watchers] : channels_->by_prefix) {
+    for (const auto& watcher : watchers) {
+      if (!watcher->over.exchange(true)) ending_.push_back(watcher);
+    }
+  }
   work_.notify_one();
 }
 
@@ -162,14 +183,17 @@ std::span<const Event> beyond(int64_t revision, const std::vector<Event>& events
 void WatchHub::run() {
   for (;;) {
     std::vector<Event> events;
-    std::vector<std::shared_ptr<Watcher>> joining;
+    std::vector<std::shared_ptr<Watcher>> joining, ending;
     int64_t revision = 0;
     {
       std::unique_lock lock(mutex_);
-      work_.wait(lock, [this] { return closed_ || !pending_.empty() || !joining_.empty(); });
+      work_.wait(lock, [this] {
+        return closed_ || !pending_.empty() || !joining_.empty() || !ending_.empty();
+      });
       if (closed_) return;
       events.swap(pending_);
       joining.swap(joining_);
+      ending.swap(ending_);
       revision = published_;
     }
     room_.notify_one();
@@ -185,6 +209,7 @@ void WatchHub::run() {
         watcher->tell(beyond(watcher->joined_at, delivery.events));
       }
     }
+    for (const auto& watcher : ending) watcher->tell_end();
     channels_->delivered = std::max(channels_->delivered.load(), revision);
   }
 }

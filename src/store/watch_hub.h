@@ -33,6 +33,10 @@ class WatchHub {
   // In the order of revisions. Quick: it only queues. `revision` is the last event's.
   void publish(const std::vector<Event>& events, int64_t revision);
 
+  // Every watch that there is now ends: what is undelivered is dropped, and its sink is called once
+  // more, with nothing.
+  void end_watches();
+
   // `missed` are the events in (from_revision, joined_at]; live ones follow from joined_at on. The
   // caller sees to it that no publish() comes between the look at the history and this call.
   std::unique_ptr<Watch> add(std::string_view prefix, int64_t from_revision, int64_t joined_at,
@@ -47,6 +51,7 @@ class WatchHub {
   std::vector<Event> pending_;
   int64_t published_ = 0;
   std::vector<std::shared_ptr<Watcher>> joining_;  // Have missed events to be told first.
+  std::vector<std::shared_ptr<Watcher>> ending_;   // Have to be told that it is over.
   bool closed_ = false;
   std::thread thread_;  // Last: it uses everything above.
 };

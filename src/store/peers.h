@@ -1,0 +1,35 @@
+// What replicas say to each other beside libraft's own messages. Any message may be lost, repeated,
+// or overtaken by another: whoever waits for an answer asks again.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "store/packing.h"
+
+namespace orch::store {
+
+class Peers {
+ public:
+  virtual ~Peers() = default;
+  virtual void send(uint64_t server, std::string message) = 0;  // Never waits.
+};
+
+// The first number of a message. (tests/sim names two of them.)
+enum class PeerMessage : uint64_t {
+  batch = 1,  // An entry: propose it.
+  ask,        // token: what is the read index?
+  index,      // token, index: the answer.
+  round,      // term, round: does the term still stand?
+  yes,        // term, round: the answer.
+};
+
+inline std::string pack_message(PeerMessage kind, uint64_t first, uint64_t second) {
+  std::string out;
+  pack_number(static_cast<uint64_t>(kind), &out);
+  pack_number(first, &out);
+  pack_number(second, &out);
+  return out;
+}
+
+}  // namespace orch::store

@@ -1,0 +1,394 @@
+#include "store/replica.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.h"
+#include "base/log.h"
+
+namespace orch::store {
+
+namespace {
+
+constexpr size_t kMaxOpen = 4;  // Of ours; more of them would not be faster (facts in ADR 0006).
+constexpr size_t kMaxBatchWrites = 1024;
+constexpr size_t kMaxBatchBytes = 1u << 20;
+constexpr size_t kMaxForwarded = 64;  // Of others; they send again.
+
+Status unknown_outcome() {
+  return gateway_timeout("the write may or may not have happened: no leader confirmed it in time");
+}
+
+Status no_leader() {
+  Status status = service_unavailable("no server leads the cluster at the moment");
+  status.details.retry_after_s = 1;
+  return status;
+}
+
+size_t size_of(const Write& write) {
+  return write.key.size() + (write.bytes ? write.bytes->size() : 0);
+}
+
+Replica* replica_of(raft_fsm* fsm) { return static_cast<Replica*>(fsm->data); }
+
+}  // namespace
+
+Replica::Replica(const Options& options, raft_io& io, Machine& machine, Store::Tagger tagger,
+                 Peers& peers)
+    : options_(options),
+      io_(io),
+      machine_(machine),
+      tagger_(std::move(tagger)),
+      peers_(peers),
+      reads_(options.server, peers, options.resend_ms, options.election_ms) {
+  fsm_.version = 2;
+  fsm_.data = this;
+  fsm_.apply = apply_entry;
+  fsm_.snapshot = make_copy;
+  fsm_.snapshot_finalize = drop_copy;
+  fsm_.restore = take_copy;
+  const int code = raft_init(&raft_, &io_, &fsm_, options_.server, options_.address.c_str());
+  ORCH_CHECK(code == 0);
+  raft_.data = this;
+  raft_set_election_timeout(&raft_, options_.election_ms);
+  raft_set_heartbeat_timeout(&raft_, options_.heartbeat_ms);
+  raft_set_pre_vote(&raft_, true);
+}
+
+Replica::~Replica() = default;
+
+Result<void> Replica::begin_log(const std::vector<Member>& members) {
+  raft_configuration configuration;
+  raft_configuration_init(&configuration);
+  int code = 0;
+  for (const Member& member : members) {
+    const int role = member.voter ? RAFT_VOTER : RAFT_STANDBY;
+    code = raft_configuration_add(&configuration, member.server, member.address.c_str(), role);
+    if (code != 0) break;
+  }
+  if (code == 0) code = raft_bootstrap(&raft_, &configuration);
+  raft_configuration_close(&configuration);
+  if (code == 0 || code == RAFT_CANTBOOTSTRAP) return {};  // It has begun.
+  return service_unavailable(std::string("begin the log: ") + raft_strerror(code));
+}
+
+Result<void> Replica::start(std::string_view note, const std::vector<Member>& first_members) {
+  if (!note.empty()) progress_ = ORCH_TRY(Progress::decode(note));
+  if (note.empty() && !first_members.empty()) ORCH_TRY(begin_log(first_members));
+  const int code = raft_start(&raft_);
+  set_copy_rule();
+  if (broken_) return *broken_;
+  if (code != 0) {
+    return service_unavailable(std::string("read the log: ") + raft_strerror(code) + ": " +
+                               raft_errmsg(&raft_));
+  }
+  // (The table may be a few entries ahead of the log: the others had them on disk first.)
+  if (progress_.index > 0 && raft_last_index(&raft_) == 0) {
+    return internal_error("the log of this server is gone, but its state is at entry " +
+                          std::to_string(progress_.index) +
+                          "; remove the server and let it join again");
+  }
+  return {};
+}
+
+void Replica::set_copy_rule() {
+  raft_set_snapshot_threshold(&raft_, has_copy_ ? options_.copy_after : 1);
+  raft_set_snapshot_trailing(&raft_, has_copy_ ? options_.keep : 0);
+}
+
+void Replica::hand_over(std::function<void()> done) {
+  handed_over_ = std::move(done);
+  const auto ended = [](struct raft_transfer* transfer) {
+    static_cast<Replica*>(transfer->data)->handed_over_();
+  };
+  transfer_.data = this;
+  if (!leads() || raft_transfer(&raft_, &transfer_, 0, ended) != 0) handed_over_();
+}
+
+void Replica::close(std::function<void()> closed) {
+  closed_ = std::move(closed);
+  raft_close(&raft_, [](raft* self) {
+    auto* const replica = static_cast<Replica*>(self->data);
+    replica->refuse_all(service_unavailable("the store is closed"));
+    replica->closed_();
+  });
+}
+
+void Replica::refuse_all(const Status& why) {
+  const auto waiting = std::exchange(waiting_, {});
+  for (const Waiting& each : waiting) each.proposal.done(why);
+  const auto open = std::exchange(open_, {});
+  for (const Batch& batch : open) {
+    for (const Proposal& proposal : batch.proposals) proposal.done(unknown_outcome());
+  }
+  reads_.give_up(now(), why);
+}
+
+bool Replica::leads() { return raft_state(&raft_) == RAFT_LEADER; }
+
+uint64_t Replica::leader() {
+  raft_id id = 0;
+  const char* address = nullptr;
+  raft_leader(&raft_, &id, &address);
+  return id;
+}
+
+std::vector<Replica::Member> Replica::members() const {
+  std::vector<Member> all;
+  for (unsigned i = 0; i < raft_.configuration.n; ++i) {
+    const raft_server& server = raft_.configuration.servers[i];
+    all.push_back({server.id, server.address, server.role == RAFT_VOTER});
+  }
+  return all;
+}
+
+// --- What libraft calls.
+
+int Replica::apply_entry(raft_fsm* fsm, const raft_buffer* buffer, void** result) {
+  *result = nullptr;
+  Replica* const self = replica_of(fsm);
+  if (self->broken_) return RAFT_CORRUPT;
+  const Result<void> applied = self->apply({static_cast<const char*>(buffer->base), buffer->len});
+  return applied.ok() ? 0 : self->fail(applied.status());
+}
+
+int Replica::fail(Status why) {
+  log::error("store", why.message);
+  if (!broken_) broken_ = std::move(why);
+  return RAFT_CORRUPT;
+}
+
+Result<void> Replica::apply(std::string_view bytes) {
+  const uint64_t index = raft_last_applied(&raft_) + 1;
+  Entry entry = ORCH_TRY(decode_entry(bytes));
+  if (entry.index != index) {
+    return internal_error("entry " + std::to_string(index) + " of the log says that it is entry " +
+                          std::to_string(entry.index) +
+                          ": the log is damaged; remove the server and let it join again");
+  }
+  if (index <= progress_.index) {  // The table had it already when this server started.
+    if (index < progress_.index || entry.term == progress_.term) return {};
+    return internal_error(
+        "the state of this server was made by another log than this one; "
+        "remove the server and let it join again");
+  }
+  progress_.index = index;
+  progress_.term = entry.term;
+  if (progress_.look_at(entry.origin) != Progress::Turn::next) return {};
+  progress_.accept(entry.origin);
+
+  const bool ours = entry.origin.server == options_.server && entry.origin.boot == options_.boot;
+  if (ours) ORCH_CHECK(!open_.empty() && open_.front().number == entry.origin.number);
+  std::vector<Proposal> proposals;
+  if (ours) proposals = std::move(open_.front().proposals);
+  if (proposals.empty()) {
+    proposals.reserve(entry.writes.size());
+    for (Write& write : entry.writes) {
+      if (write.bytes) write.tags = tagger_(write.key, *write.bytes);
+      proposals.push_back({std::move(write), [](const Result<Committed>&) {}});
+    }
+  }
+  if (ours) {
+    open_.pop_front();
+    if (sent_ > 0) --sent_;
+  }
+  machine_.apply(std::move(proposals), progress_.encode());
+  return {};
+}
+
+int Replica::make_copy(raft_fsm* fsm, raft_buffer* buffers[], unsigned* count) {
+  Replica* const self = replica_of(fsm);
+  if (self->broken_ || self->copy_) return RAFT_BUSY;
+  Result<Range> all = self->machine_.range({});
+  ORCH_CHECK(all.ok());
+  Progress progress = self->progress_;
+  progress.index = std::max<uint64_t>(progress.index, raft_last_applied(&self->raft_));
+  self->copy_ = std::make_unique<StateCopy>(std::move(all->records), all->revision, progress);
+  const auto& pieces = self->copy_->pieces();
+  *buffers = static_cast<raft_buffer*>(raft_malloc(pieces.size() * sizeof(raft_buffer)));
+  *count = static_cast<unsigned>(pieces.size());
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    // libraft only reads them.
+    (*buffers)[i] = {const_cast<char*>(pieces[i].data()), pieces[i].size()};
+  }
+  return 0;
+}
+
+int Replica::drop_copy(raft_fsm* fsm, raft_buffer* buffers[], unsigned*) {
+  Replica* const self = replica_of(fsm);
+  raft_free(*buffers);
+  self->copy_.reset();
+  self->has_copy_ = true;  // Should it have failed, the next start sees to it.
+  self->set_copy_rule();
+  return 0;
+}
+
+int Replica::take_copy(raft_fsm* fsm, raft_buffer* buffer) {
+  Replica* const self = replica_of(fsm);
+  const Result<void> restored =
+      self->restore({static_cast<const char*>(buffer->base), buffer->len});
+  if (!restored.ok()) return self->fail(restored.status());
+  self->has_copy_ = true;
+  raft_free(buffer->base);
+  return 0;
+}
+
+Result<void> Replica::restore(std::string_view bytes) {
+  const Progress copied = ORCH_TRY(progress_of(bytes));
+  if (copied.index <= progress_.index) return {};  // At a start: the table is further.
+  State state = ORCH_TRY(read_state(bytes, tagger_));
+  ORCH_TRY(machine_.restore(std::move(state.records), state.revision, state.progress.encode()));
+  progress_ = state.progress;
+  ++copies_taken_;
+  give_up_restored();
+  return {};
+}
+
+// What of ours the copy has in it was applied, but what became of each write isn't known here.
+void Replica::give_up_restored() {
+  const Origin last = progress_.last_of(options_.server);
+  while (!open_.empty() && last.boot == options_.boot && open_.front().number <= last.number) {
+    for (Proposal& proposal : open_.front().proposals) proposal.done(unknown_outcome());
+    open_.pop_front();
+    if (sent_ > 0) --sent_;
+  }
+}
+
+// --- Writing.
+
+void Replica::propose(Proposal proposal) {
+  if (broken_) return proposal.done(*broken_);
+  waiting_.push_back({std::move(proposal), now()});
+}
+
+void Replica::turn() {
+  if (broken_) return refuse_all(*broken_);
+  look_at_leader();
+  give_up_late();
+  fill_batches();
+  send_batches();
+  reads_.turn(standing());
+}
+
+void Replica::look_at_leader() {
+  const uint64_t leader_now = leader(), term_now = term();
+  if (leader_now == known_leader_ && term_now == known_term_) {
+    if (sent_ > 0 && now() - sent_at_ >= options_.resend_ms) sent_ = 0;
+    return;
+  }
+  known_leader_ = leader_now;
+  known_term_ = term_now;
+  lead_from_ = raft_last_index(&raft_);
+  sent_ = 0;
+  reads_.leader_changed();
+}
+
+// A write that nobody has seen yet is refused; of one that was sent, the outcome isn't known, and
+// it stays open, for later ones count only after it.
+void Replica::give_up_late() {
+  const uint64_t time = now();
+  while (!waiting_.empty() && time - waiting_.front().since >= options_.give_up_ms) {
+    waiting_.front().proposal.done(no_leader());
+    waiting_.pop_front();
+  }
+  for (Batch& batch : open_) {
+    if (time - batch.since < options_.give_up_ms) break;
+    for (Proposal& proposal : batch.proposals) proposal.done(unknown_outcome());
+    batch.proposals.clear();
+  }
+  reads_.give_up(time - std::min<uint64_t>(time, options_.give_up_ms), no_leader());
+}
+
+void Replica::fill_batches() {
+  if (known_leader_ == 0) return;
+  while (open_.size() < kMaxOpen && !waiting_.empty()) {
+    Batch batch{.number = ++batches_, .proposals = {}, .bytes = {}, .since = now()};
+    std::vector<const Write*> writes;
+    size_t bytes = 0;
+    while (!waiting_.empty() && batch.proposals.size() < kMaxBatchWrites &&
+           bytes < kMaxBatchBytes) {
+      bytes += size_of(waiting_.front().proposal.write);
+      batch.since = std::min(batch.since, waiting_.front().since);
+      batch.proposals.push_back(std::move(waiting_.front().proposal));
+      waiting_.pop_front();
+    }
+    for (const Proposal& proposal : batch.proposals) writes.push_back(&proposal.write);
+    const Origin origin{options_.server, options_.boot, batch.number};
+    batch.bytes = encode_entry(origin, writes);
+    open_.push_back(std::move(batch));
+  }
+}
+
+void Replica::send_batches() {
+  if (known_leader_ == 0) return;
+  if (leads()) {
+    for (std::string& bytes : std::exchange(forwarded_, {})) submit(std::move(bytes));
+  }
+  forwarded_.clear();
+  if (sent_ < open_.size()) sent_at_ = now();
+  for (; sent_ < open_.size(); ++sent_) {
+    const std::string& bytes = open_[sent_].bytes;
+    if (leads()) {
+      submit(bytes);
+    } else {
+      std::string out;
+      pack_number(static_cast<uint64_t>(PeerMessage::batch), &out);
+      peers_.send(known_leader_, out + bytes);
+    }
+  }
+}
+
+// To libraft. What becomes of it is seen in apply(), so its callback only frees; a refusal, too, is
+// met by sending again.
+void Replica::submit(std::string bytes) {
+  if (raft_transferee(&raft_) != 0) return;
+  stamp_entry(bytes.data(), raft_last_index(&raft_) + 1, term());
+  raft_buffer buffer{raft_malloc(bytes.size()), bytes.size()};
+  ORCH_CHECK(buffer.base != nullptr);
+  std::memcpy(buffer.base, bytes.data(), bytes.size());
+  auto* const request = new struct raft_apply();
+  const auto free_it = [](struct raft_apply* done, int, void*) { delete done; };
+  const int code = raft_apply(&raft_, request, &buffer, 1, free_it);
+  if (code == 0) return;
+  delete request;
+  raft_free(buffer.base);
+  log::warning("store", std::string("propose: ") + raft_strerror(code));
+}
+
+// --- Reading, and what others say.
+
+void Replica::sync(SyncDone done) {
+  if (broken_) return done(*broken_);
+  reads_.sync(std::move(done), now());
+}
+
+ReadIndex::Standing Replica::standing() {
+  ReadIndex::Standing standing{.now = now(),
+                               .term = term(),
+                               .leader = known_leader_,
+                               .commit = raft_commit_index(&raft_),
+                               .applied = raft_last_applied(&raft_),
+                               .leads = leads(),
+                               .lead_from = lead_from_,
+                               .voters = {}};
+  for (unsigned i = 0; i < raft_.configuration.n; ++i) {
+    const raft_server& server = raft_.configuration.servers[i];
+    if (server.role == RAFT_VOTER) standing.voters.push_back(server.id);
+  }
+  return standing;
+}
+
+void Replica::receive(uint64_t from, std::string_view message) {
+  Unpacking in(message);
+  const auto kind = static_cast<PeerMessage>(in.number());
+  if (kind == PeerMessage::batch) {
+    const Result<Entry> entry = decode_entry(in.rest());
+    if (!entry.ok() || entry->origin.server != from || forwarded_.size() >= kMaxForwarded) return;
+    forwarded_.emplace_back(in.rest());
+    return;
+  }
+  const uint64_t first = in.number(), second = in.number();
+  if (in.ok()) reads_.receive(from, kind, first, second, term());
+}
+
+}  // namespace orch::store

@@ -1,0 +1,149 @@
+// Replica: one server's part in the replicated log. It stands between libraft, which agrees with
+// the other servers on the order of entries, and the Machine, which applies them. It owns no thread
+// and knows neither disk nor network: libraft's `raft_io` is given to it, and so are the Peers. So
+// production and simulation (tests/sim) run the same code.
+//
+// One thread, in one loop: after whatever the loop did (a message, a tick, a proposal), it
+// calls turn(). Only turn() proposes to libraft, never one of its callbacks: a failing callback
+// that proposes crashes it.
+//
+// - A batch of writes is one entry. At most kMaxOpen of ours are under way. Where this server
+//   doesn't lead, the batch goes to the leader; the answer comes when it is applied *here*.
+// - Batches are numbered and count once (entry.h), so what is open is simply sent again when the
+//   leader changes or it takes too long.
+// - A consistent read is a read index (read_index.h).
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "store/entry.h"
+#include "store/machine.h"
+#include "store/peers.h"
+#include "store/raft_library.h"
+#include "store/read_index.h"
+#include "store/state_copy.h"
+
+namespace orch::store {
+
+class Replica {
+ public:
+  struct Options {
+    uint64_t server = 0;  // Not 0; see Progress about `boot`.
+    uint64_t boot = 0;
+    std::string address;
+    unsigned election_ms = 300, heartbeat_ms = 60;
+    // A copy of the state takes the log's place when so many entries were added; so many of them
+    // stay, for servers that lag.
+    unsigned copy_after = 8192, keep = 2048;
+    uint64_t resend_ms = 1000;     // What is open is sent again.
+    uint64_t give_up_ms = 10'000;  // A caller has its answer by then.
+  };
+  using SyncDone = ReadIndex::Done;
+
+  // All of the references must outlive the replica; `io` must be initialised.
+  Replica(const Options& options, raft_io& io, Machine& machine, Store::Tagger tagger,
+          Peers& peers);
+  // After close() has called back.
+  ~Replica();
+  Replica(const Replica&) = delete;
+  Replica& operator=(const Replica&) = delete;
+
+  struct Member {
+    uint64_t server = 0;
+    std::string address;
+    bool voter = false;
+  };
+  // Reads the log and begins to take part. `note` is the table's. Where there is neither log nor
+  // note, `first_members` begin the log; a server that joins others has none.
+  Result<void> start(std::string_view note, const std::vector<Member>& first_members);
+  // A leader lets another server lead, for at most an election's time. Nothing may be under way.
+  void hand_over(std::function<void()> done);
+  void close(std::function<void()> closed);
+
+  void propose(Proposal proposal);
+  // When all that was acknowledged anywhere before this call is visible here.
+  void sync(SyncDone done);
+  void receive(uint64_t from, std::string_view message);
+  void turn();
+
+  bool leads();
+  uint64_t leader();  // 0 when none is known.
+  uint64_t term() { return raft_current_term(&raft_); }
+  uint64_t applied() const { return progress_.index; }
+  std::vector<Member> members() const;
+  // How often another's whole state was taken: the watchers of this one have missed something.
+  uint64_t copies_taken() const { return copies_taken_; }
+  // Writes that wait or are under way.
+  size_t waiting() const { return waiting_.size() + open_.size(); }
+  // Why this replica takes no part any more: what it holds doesn't fit the log.
+  const std::optional<Status>& broken() const { return broken_; }
+
+ private:
+  struct Waiting {
+    Proposal proposal;
+    uint64_t since = 0;
+  };
+  struct Batch {
+    uint64_t number = 0;
+    std::vector<Proposal> proposals;  // Empty when their callers were given up.
+    std::string bytes;
+    uint64_t since = 0;
+  };
+  // libraft's callbacks.
+  static int apply_entry(raft_fsm* fsm, const raft_buffer* buffer, void** result);
+  static int make_copy(raft_fsm* fsm, raft_buffer* buffers[], unsigned* count);
+  static int drop_copy(raft_fsm* fsm, raft_buffer* buffers[], unsigned* count);
+  static int take_copy(raft_fsm* fsm, raft_buffer* buffer);
+
+  Result<void> begin_log(const std::vector<Member>& members);
+  Result<void> apply(std::string_view bytes);
+  Result<void> restore(std::string_view bytes);
+  void give_up_restored();
+  int fail(Status why);
+  void set_copy_rule();
+
+  uint64_t now() { return io_.time(&io_); }
+  void look_at_leader();
+  void fill_batches();
+  void send_batches();
+  void submit(std::string bytes);
+  void give_up_late();
+  void refuse_all(const Status& why);
+  ReadIndex::Standing standing();
+
+  const Options options_;
+  raft_io& io_;
+  Machine& machine_;
+  const Store::Tagger tagger_;
+  Peers& peers_;
+  raft raft_{};
+  raft_fsm fsm_{};
+  std::function<void()> closed_, handed_over_;
+  struct raft_transfer transfer_ {};
+  std::optional<Status> broken_;
+
+  Progress progress_;
+  uint64_t batches_ = 0;  // Numbered so far.
+  std::deque<Waiting> waiting_;
+  std::deque<Batch> open_;
+  size_t sent_ = 0;  // The first so many of open_, to the leader that we know.
+  uint64_t sent_at_ = 0;
+  std::deque<std::string> forwarded_;  // Batches of other servers.
+
+  uint64_t known_leader_ = 0, known_term_ = 0;
+  uint64_t lead_from_ = 0;  // What is committed is known once the commit index is here.
+
+  ReadIndex reads_;
+  uint64_t copies_taken_ = 0;
+  // The log on disk may begin with the first entry, but the state need not: it may be a single
+  // server's that grew. So a copy of it is the first thing that the log gets.
+  bool has_copy_ = false;
+  std::unique_ptr<StateCopy> copy_;  // While libraft writes it.
+};
+
+}  // namespace orch::store
