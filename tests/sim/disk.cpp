@@ -117,9 +117,11 @@ void Disk::take(const Copy& taken, unsigned keep) {
   }
 }
 
-Port::Port(World& world, Disk& disk, Post post, std::function<void()> after_event, bool lies)
+Port::Port(World& world, Disk& disk, const uint64_t& asleep_until, Post post,
+           std::function<void()> after_event, bool lies)
     : world_(world),
       disk_(disk),
+      asleep_until_(asleep_until),
       post_(std::move(post)),
       after_event_(std::move(after_event)),
       lies_(lies) {
@@ -168,10 +170,14 @@ Port::~Port() { *alive_ = false; }
 
 void Port::later(uint64_t ms, std::function<void()> what) {
   world_.after(ms, [this, alive = alive_, what = std::move(what)] {
-    if (!*alive) return;
-    what();
-    after_event_();
+    if (*alive) run_awake(what);
   });
+}
+
+void Port::run_awake(const std::function<void()>& what) {
+  if (world_.now() < asleep_until_) return later(asleep_until_ - world_.now(), what);
+  what();
+  after_event_();
 }
 
 int Port::load(raft_io* io, raft_term* term, raft_id* voted_for, raft_snapshot** snapshot,
@@ -203,17 +209,17 @@ void Port::next_tick() {
 }
 
 void Port::queue(Operation operation) {
+  if (lies_) {  // It keeps in a cache what it says is written.
+    if (operation.answer)
+      later(1, [answer = std::exchange(operation.answer, nullptr)] { answer(0); });
+    operation.ms = under_way_.empty() ? 700 : 0;
+  }
   under_way_.push_back(std::move(operation));
   if (under_way_.size() == 1) begin_next();
 }
 
 void Port::begin_next() {
-  Operation& first = under_way_.front();
-  if (lies_ && first.answer) {
-    later(1, [answer = std::exchange(first.answer, nullptr)] { answer(0); });
-    first.ms += 150;
-  }
-  later(first.ms, [this] { finish_first(); });
+  later(under_way_.front().ms, [this] { finish_first(); });
 }
 
 void Port::finish_first() {

@@ -1,6 +1,7 @@
-// Disk: a server's log as libraft's `raft_io` keeps it, on a simulated disk that outlives the
-// server's process. Writes reach it in their order and take their time; a loss of power keeps only
-// the first so many of those that were under way. Port: `raft_io` itself, for one life of a server.
+// Disk: a server's log as libraft's `raft_io` keeps it, on a simulated disk
+// that outlives the server's process. Writes reach it in their order and take
+// their time; a loss of power keeps only the first so many of those that were
+// under way. Port: `raft_io` itself, for one life of a server.
 #pragma once
 
 #include <deque>
@@ -53,13 +54,17 @@ using Post = std::function<void(raft_id to, const Letter& letter)>;
 
 class Port {
  public:
-  // `lies`: it says that a write is done before it is. The canary: a checker must notice.
-  Port(World& world, Disk& disk, Post post, std::function<void()> after_event, bool lies);
+  // `lies`: it says that a write is done before it is. The canary: a checker
+  // must notice. Nothing of it happens before `asleep_until`: the process may
+  // be stopped for a while.
+  Port(World& world, Disk& disk, const uint64_t& asleep_until, Post post,
+       std::function<void()> after_event, bool lies);
   ~Port();
 
   raft_io* io() { return &io_; }
   void receive(raft_id from, const std::string& address, const Letter& letter);
-  // The process is gone: so many of the writes under way, the first ones, reached the disk.
+  // The process is gone: so many of the writes under way, the first ones,
+  // reached the disk.
   void lose_power();
   bool idle() const { return under_way_.empty(); }
 
@@ -85,11 +90,14 @@ class Port {
   void queue(Operation operation);
   void begin_next();
   void finish_first();
-  void later(uint64_t ms, std::function<void()> what);  // If this life still lasts.
+  void later(uint64_t ms,
+             std::function<void()> what);  // If this life still lasts.
+  void run_awake(const std::function<void()>& what);
   void next_tick();
 
   World& world_;
   Disk& disk_;
+  const uint64_t& asleep_until_;
   const Post post_;
   const std::function<void()> after_event_;
   const bool lies_;

@@ -65,8 +65,9 @@ void History::check_once() {
   }
 }
 
-// Goes through the run in the order of time. `known` is the highest revision that any client had
-// been told of before an operation was asked: the operation must not look back behind it.
+// Goes through the run in the order of time. `known` is the highest revision
+// that any client had been told of before an operation was asked: the operation
+// must not look back behind it.
 void History::check_time(int64_t last) {
   std::vector<std::pair<uint64_t, const Operation*>> moments;
   for (const Operation& operation : operations) {
@@ -125,8 +126,8 @@ void History::check_read(const Operation& operation) {
   }
 }
 
-// Somewhere between what was known when it was asked and the end there is a state in which it
-// loses.
+// Somewhere between what was known when it was asked and the end there is a
+// state in which it loses.
 void History::check_lost_race(const Operation& operation, int64_t from, int64_t to) {
   for (int64_t revision = from; revision <= to; ++revision) {
     int64_t since = 0;

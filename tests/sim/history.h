@@ -1,9 +1,10 @@
-// History: what clients and watchers saw of one run, and the checks of it. It knows nothing of how
-// the store works: only what it promises.
+// History: what clients and watchers saw of one run, and the checks of it. It
+// knows nothing of how the store works: only what it promises.
 //
-// The store gives every write a revision, so the order of all writes is known, and
-// linearizability is easy to check: the order must agree with real time, and each answer must be
-// what a single copy would have said at some moment between question and answer.
+// The store gives every write a revision, so the order of all writes is known,
+// and linearizability is easy to check: the order must agree with real time,
+// and each answer must be what a single copy would have said at some moment
+// between question and answer.
 #pragma once
 
 #include <cstdint>
@@ -38,7 +39,8 @@ class History {
   void skip(int64_t from, int64_t to) { skipped_.emplace_back(from, to); }
   std::vector<Operation> operations;
 
-  // What a run did wrong; "" when nothing. `last` is the last revision of the servers.
+  // What a run did wrong; "" when nothing. `last` is the last revision of the
+  // servers.
   std::string check(int64_t first, int64_t last);
   void complain(std::string what) {
     if (complaint_.empty()) complaint_ = std::move(what);

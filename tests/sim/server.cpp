@@ -39,13 +39,15 @@ void Server::start() {
   const auto post = [this](raft_id to, const Letter& letter) {
     cluster_.world.carry(id_, to, [this, to, letter] {
       Server* const server = cluster_.of(to);
-      if (server != nullptr && server->lives()) {
+      if (server == nullptr || !server->lives()) return;
+      const auto receive = [this, server, letter] {
         server->life_->port->receive(id_, std::to_string(id_), letter);
-      }
+      };
+      server->when_awake(receive);
     });
   };
   const auto after_event = [this] { turn(); };
-  life_->port = std::make_unique<Port>(cluster_.world, disk_, post, after_event,
+  life_->port = std::make_unique<Port>(cluster_.world, disk_, asleep_until_, post, after_event,
                                        cluster_.canary == Canary::lying_disk);
   store::Replica::Options replica;
   replica.server = id_;
@@ -105,7 +107,8 @@ void Server::collect() {
   watch();
 }
 
-// A replica that took another's state has left its watcher behind; there is to be one always.
+// A replica that took another's state has left its watcher behind; there is to
+// be one always.
 void Server::look_at_copies() {
   if (std::exchange(life_->copies_taken, life_->replica->copies_taken()) ==
       life_->replica->copies_taken()) {
@@ -123,6 +126,7 @@ void Server::look_at_copies() {
 void Server::crash(bool power) {
   collect();
   const std::shared_ptr<Life> gone = std::exchange(life_, nullptr);
+  asleep_until_ = 0;
   gone->watch.reset();
   gone->port->lose_power();
   gone->replica->close([] {});
@@ -151,27 +155,47 @@ void Server::remember_table() {
 }
 
 void Server::commit(store::Write write, store::CommitDone done) {
-  life_->replica->propose({std::move(write), std::move(done)});
-  turn();
+  when_awake([this, write = std::move(write), done = std::move(done)] {
+    life_->replica->propose({write, done});
+    turn();
+  });
 }
 
 void Server::sync(store::Replica::SyncDone done) {
-  life_->replica->sync(std::move(done));
-  turn();
+  when_awake([this, done = std::move(done)] {
+    life_->replica->sync(done);
+    turn();
+  });
+}
+
+void Server::sleep(uint64_t ms) { asleep_until_ = cluster_.world.now() + ms; }
+
+void Server::when_awake(std::function<void()> what) {
+  const uint64_t now = cluster_.world.now();
+  if (now >= asleep_until_) return what();
+  cluster_.world.after(asleep_until_ - now, [this, life = std::weak_ptr(life_), what] {
+    const auto same = life.lock();
+    if (same && same == life_) when_awake(what);
+  });
 }
 
 void Server::send(uint64_t to, std::string message) {
+  constexpr char kRound = 4, kYes = 5;  // Of peers.h.
+  if (cluster_.canary == Canary::yes_sayer && message.front() == kRound) {
+    const auto say_yes = [this, to, yes = kYes + message.substr(1)] { deliver(to, yes); };
+    return cluster_.world.after(0, [this, say_yes] {
+      if (lives()) when_awake(say_yes);
+    });
+  }
   cluster_.world.carry(id_, to, [this, to, message = std::move(message)] {
     Server* const server = cluster_.of(to);
-    if (server != nullptr && server->lives()) server->deliver(id_, message);
+    if (server == nullptr || !server->lives()) return;
+    const auto receive = [this, server, message] { server->deliver(id_, message); };
+    server->when_awake(receive);
   });
 }
 
 void Server::deliver(uint64_t from, const std::string& message) {
-  constexpr char kRound = 4, kYes = 5;  // Of replica.cpp.
-  if (cluster_.canary == Canary::yes_sayer && message.front() == kRound) {
-    return send(from, kYes + message.substr(1));
-  }
   life_->replica->receive(from, message);
   turn();
 }
@@ -182,15 +206,19 @@ void Server::turn() {
   life_->turn_is_due = true;
   cluster_.world.after(0, [this, life = std::weak_ptr(life_)] {
     const auto same = life.lock();
-    if (!same || same != life_) return;
-    life_->turn_is_due = false;
-    look_at_copies();
-    life_->replica->turn();
-    if (life_->replica->broken()) {
-      cluster_.history.complain("server " + std::to_string(id_) +
-                                " broke: " + life_->replica->broken()->message);
-    }
+    if (same && same == life_) when_awake([this] { take_turn(); });
   });
+}
+
+void Server::take_turn() {
+  life_->turn_is_due = false;
+  look_at_copies();
+  life_->replica->turn();
+  if (life_->machine->revision() != life_->watcher->from) collect();  // One turn is one step.
+  if (life_->replica->broken()) {
+    cluster_.history.complain("server " + std::to_string(id_) +
+                              " broke: " + life_->replica->broken()->message);
+  }
 }
 
 std::string Server::dump() {

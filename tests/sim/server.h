@@ -1,6 +1,7 @@
-// Server: a replica of the store in the simulation, over as many lives as it is given: its
-// disk stays, its process comes and goes. What it runs is the product's own Replica, Machine and
-// Table; only libraft's disk, the network and the time are not real.
+// Server: a replica of the store in the simulation, over as many lives as it is
+// given: its disk stays, its process comes and goes. What it runs is the
+// product's own Replica, Machine and Table; only libraft's disk, the network
+// and the time are not real.
 #pragma once
 
 #include <memory>
@@ -38,9 +39,14 @@ class Server final : public store::Peers {
 
   bool lives() const { return life_ != nullptr; }
   void start();
-  // kill -9 or, with `power`, the loss of power: what SQLite had not synced may be gone, too.
+  // kill -9 or, with `power`, the loss of power: what SQLite had not synced may
+  // be gone, too.
   void crash(bool power);
-  // Keeps a copy of the table as it is now: what a loss of power may go back to.
+  // Stops the process for so long, as SIGSTOP does: what reaches it meanwhile
+  // waits.
+  void sleep(uint64_t ms);
+  // Keeps a copy of the table as it is now: what a loss of power may go back
+  // to.
   void remember_table();
 
   void commit(store::Write write, store::CommitDone done);
@@ -74,7 +80,10 @@ class Server final : public store::Peers {
     bool turn_is_due = false;
   };
   void watch();
+  void take_turn();
   void look_at_copies();
+  // `what` when this life, should it still last, is awake.
+  void when_awake(std::function<void()> what);
   void deliver(uint64_t from, const std::string& message);
 
   Cluster& cluster_;
@@ -83,6 +92,7 @@ class Server final : public store::Peers {
   bool has_old_ = false;
   Disk disk_;
   uint64_t boots_ = 0;
+  uint64_t asleep_until_ = 0;
   std::shared_ptr<Life> life_;
 };
 

@@ -1,11 +1,12 @@
-// Runs the replicated store from seeds: servers on simulated time, disks and network, clients that
-// write and read through any of them, faults of every kind at any moment, and the checks of
-// history.h. One seed is one run, always the same.
+// Runs the replicated store from seeds: servers on simulated time, disks and
+// network, clients that write and read through any of them, faults of every
+// kind at any moment, and the checks of history.h. One seed is one run, always
+// the same.
 //
 //   sim --seeds=300 [--first=1] [--canary=lying-disk|yes-sayer] [--trace]
 //
-// Prints the first seed that fails and what was wrong. With a canary (a fault that the checks
-// must notice) it fails when no seed does.
+// Prints the first seed that fails and what was wrong. With a canary (a fault
+// that the checks must notice) it fails when no seed does.
 #include <stdlib.h>
 
 #include <cstdio>
@@ -21,7 +22,7 @@ namespace {
 
 constexpr uint64_t kFaultyMs = 20'000;  // Then everything heals,
 constexpr uint64_t kCalmMs = 30'000;    // and in this time all must be well.
-constexpr int kClients = 5;
+constexpr int kClients = 6;
 constexpr int kKeys = 6;
 constexpr std::string_view kHead = R"({"metadata":{"resourceVersion":")";
 
@@ -57,7 +58,8 @@ class Run {
   size_t crashes() const { return crashes_; }
 
  private:
-  // --- Clients: each asks the next when it has its answer, or has lost its server.
+  // --- Clients: each asks the next when it has its answer, or has lost its
+  // server.
   void next_operation() {
     if (calm_) return;
     world_.after(world_.between(1, 60), [this] { ask(); });
@@ -136,7 +138,11 @@ class Run {
         const auto range = server->machine().range({.prefix = answered.key});
         ORCH_CHECK(range.ok());
         answered.revision = range->revision;
-        if (!range->records.empty()) answered.seen = std::string(range->records[0]->bytes);
+        if (!range->records.empty()) {
+          const store::Record& record = *range->records[0];
+          answered.seen = std::string(record.bytes);
+          history_.learn(record.revision, {answered.key, *answered.seen, false});
+        }
         ++done_;
       }
       go_on();
@@ -156,7 +162,7 @@ class Run {
   void inject() {
     Server& server = *cluster_.servers[world_.below(cluster_.servers.size())];
     const uint64_t count = cluster_.servers.size();
-    switch (world_.below(12)) {
+    switch (world_.below(14)) {
       case 0:
       case 1:
         if (server.lives()) crash(server, false);
@@ -165,7 +171,7 @@ class Run {
         if (server.lives()) crash(server, true);
         return;
       case 3:  // The room goes dark.
-        if (!world_.chance(200)) return;
+        if (!world_.chance(500)) return;
         for (const auto& each : cluster_.servers) {
           if (each->lives()) crash(*each, true);
         }
@@ -192,6 +198,10 @@ class Run {
         return;
       case 10:
         world_.faults = {};
+        return;
+      case 11:
+      case 12:
+        server.sleep(world_.between(100, 3000));
         return;
       default:
         if (server.lives()) server.remember_table();

@@ -1,5 +1,6 @@
-// World: the simulated time, chance and network that several servers share. Everything that happens
-// is an event in one queue, ordered by time and then by when it was queued, so one seed is one run.
+// World: the simulated time, chance and network that several servers share.
+// Everything that happens is an event in one queue, ordered by time and then by
+// when it was queued, so one seed is one run.
 #pragma once
 
 #include <cstdint>
