@@ -53,6 +53,7 @@ void Registry::attempt(std::shared_ptr<Job> job) {
   if (!plan) return job->done(std::move(plan).status());
   job->plan = *std::move(plan);
   if (!job->plan.write) {
+    job->plan.give_back();
     if (job->plan.answer == Plan::Answer::scale) {
       const auto& reply = job->plan.reply;
       job->plan.reply.document =
@@ -123,6 +124,7 @@ void Registry::follow_policy(const Job& job, const store::Committed& committed) 
 }
 
 void Registry::lose(std::shared_ptr<Job> job, const Status& why) {
+  job->plan.give_back();
   const WriteRequest& request = job->request;
   const bool raced = why.conflict() || why.already_exists() || why.not_found();
   if (!raced) return job->done(why);

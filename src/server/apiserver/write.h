@@ -63,9 +63,13 @@ struct Plan {
   bool removes = false;     // `write` is a deletion.
   bool again = false;       // A lost race may be tried once more.
   bool first_step = false;  // `write` spends an eviction's budget; the pod's own plan comes next.
-  // Kept when the write succeeds.
+  // Kept when the write succeeds; else given back before anybody hears that it did not.
   std::unique_ptr<ServiceAllocator::Reservation> reservation;
   std::unique_ptr<NodeGraph::Hold> hold;
+  void give_back() {
+    reservation.reset();
+    hold.reset();
+  }
 };
 
 using WriteDone = std::function<void(Result<WriteReply>)>;
