@@ -8,6 +8,13 @@
 namespace orch::api {
 namespace {
 
+TEST_CASE("what ends a line in YAML alone is written so that it reads back") {
+  for (const char* text : {"a\xC2\x85z", "\xE2\x80\xA8", "a\nb\xE2\x80\xA9\n", "\xEF\xBB\xBFx"}) {
+    const Value value = Value::object({{text, text}});
+    CHECK(parse_yaml(to_yaml(value)).value() == value);
+  }
+}
+
 TEST_CASE("half of a surrogate pair becomes the replacement character, as in Go") {
   const auto value = parse_json(R"({"a":"x\ude00y","\uDE00":"\ud83d\ude00","b":"\ud7ff\ue000"})");
   REQUIRE(value.ok());

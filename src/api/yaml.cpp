@@ -196,6 +196,15 @@ class Reader {
 // Longer keys need a mark before them (YAML 1.2.2, 7.4.2).
 constexpr size_t kMaxSimpleKeyBytes = 1024;
 
+// What YAML 1.1 takes for the end of a line or leaves out, and JSON does not.
+struct Escape {
+  std::string_view character, escaped;
+};
+constexpr Escape kEscapes[] = {{"\xC2\x85", "\\u0085"},
+                               {"\xE2\x80\xA8", "\\u2028"},
+                               {"\xE2\x80\xA9", "\\u2029"},
+                               {"\xEF\xBB\xBF", "\\uFEFF"}};
+
 // True when a plain scalar of this text would read back as this very string.
 bool plain_is_safe(const std::string& text) {
   if (text.empty() || text.size() > 1024) return false;
@@ -206,6 +215,8 @@ bool plain_is_safe(const std::string& text) {
   if (std::string_view("-?:,[]{}#&*!|>'\"%@`").find(text.front()) != std::string_view::npos)
     return false;
   if (text.find(": ") != text.npos || text.find(" #") != text.npos) return false;
+  for (const Escape& escape : kEscapes)
+    if (text.find(escape.character) != text.npos) return false;
   for (const char c : text)
     if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) == 0x7f) return false;
   return true;
@@ -214,10 +225,16 @@ bool plain_is_safe(const std::string& text) {
 void write_node(std::string* out, const Value& value, int indent, bool after_dash);
 
 void write_text(std::string* out, const std::string& text) {
-  if (plain_is_safe(text))
+  if (plain_is_safe(text)) {
     out->append(text);
-  else
-    append_json_string(out, text);  // A JSON string is a YAML double-quoted one.
+    return;
+  }
+  const size_t begin = out->size();
+  append_json_string(out, text);  // A JSON string is a YAML double-quoted one, but for these.
+  for (const Escape& escape : kEscapes) {
+    for (size_t at = begin; (at = out->find(escape.character, at)) != out->npos;)
+      out->replace(at, escape.character.size(), escape.escaped);
+  }
 }
 
 void write_members(std::string* out, const Value& value, int indent, bool first_in_place) {
