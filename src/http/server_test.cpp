@@ -259,40 +259,55 @@ TEST_CASE("bodies that are being sent cost so much together and no more, small o
   CHECK(starts_with_status(held->hear(head_end), 200));
 }
 
+// More than the kernel's buffers take.
+constexpr size_t large_answer = 32u << 20;
+
+std::string ask(RawClient& client, const std::string& target) {
+  client.say("GET " + target + " HTTP/1.1\r\nHost: a\r\n\r\n");
+  return client.hear(head_end);
+}
+
 TEST_CASE("answers that nobody reads cost so much together, and what is shared costs nothing") {
-  constexpr size_t kLarge = 32u << 20;  // More than the kernel's buffers take.
   ServerOptions options = server_options();
-  options.max_held_bytes = kLarge + kLarge / 2;
-  options.write_timeout_s = 1;
-  Event cut_off;
-  const std::shared_ptr<const std::string> shared = std::make_shared<std::string>(kLarge, 's');
+  options.max_held_bytes = large_answer + large_answer / 2;
+  const std::shared_ptr<const std::string> shared =
+      std::make_shared<std::string>(large_answer, 's');
   const auto answer = [&](std::shared_ptr<Exchange> exchange) {
     const std::string& target = exchange->request().target;
     Response response;
     if (target == "/shared") response.body.append_shared(shared, *shared);
-    if (target == "/own") response.body.append(std::string(kLarge, 'o'));
-    if (target == "/stopped") {
-      const std::shared_ptr<std::string> own(new std::string(kLarge, 'o'), [&](std::string* text) {
-        delete text;
-        cut_off.raise();
-      });
-      response.body.append_shared(own, *own);
-    }
+    if (target == "/own") response.body.append(std::string(large_answer, 'o'));
     exchange->send(std::move(response));
   };
   const auto server = serve(answer, options);
-  const auto ask = [](RawClient& client, const std::string& target) {
-    client.say("GET " + target + " HTTP/1.1\r\nHost: a\r\n\r\n");
-    return client.hear(head_end);
-  };
   RawClient stopped(server->port()), second(server->port()), reader(server->port());
-  CHECK(starts_with_status(ask(stopped, "/stopped"), 200));  // And never reads on.
+  CHECK(starts_with_status(ask(stopped, "/own"), 200));  // And never reads on.
   CHECK(starts_with_status(ask(second, "/own"), 429));
   CHECK(starts_with_status(ask(reader, "/shared"), 200));
   CHECK(connect(server->port())->send({})->status == 200);
+}
+
+TEST_CASE("a reader that stops is cut off, and what it held is free") {
+  ServerOptions options = server_options();
+  options.max_held_bytes = large_answer + large_answer / 2;
+  options.write_timeout_s = 1;
+  Event cut_off;
+  const auto answer = [&](std::shared_ptr<Exchange> exchange) {
+    const std::shared_ptr<std::string> own(new std::string(large_answer, 'o'),
+                                           [&](std::string* text) {
+                                             delete text;
+                                             cut_off.raise();
+                                           });
+    Response response;
+    response.body.append_shared(own, *own);
+    exchange->send(std::move(response));
+  };
+  const auto server = serve(answer, options);
+  RawClient stopped(server->port());
+  CHECK(starts_with_status(ask(stopped, "/"), 200));
   REQUIRE(cut_off.wait());
-  RawClient third(server->port());
-  CHECK(starts_with_status(ask(third, "/own"), 200));
+  RawClient next(server->port());
+  CHECK(starts_with_status(ask(next, "/"), 200));
 }
 
 TEST_CASE("a reader that dribbles is given up when the whole should be there") {
