@@ -53,7 +53,7 @@ for websockets in true false; do
   for _ in 1 2 3; do same "$(inside curl -sS --max-time 10 http://127.0.0.1:18080/)" hello; done
   inside curl -s --max-time 10 http://127.0.0.1:18081/ && fail "nobody listens on port 81"
   has "$(cat "$work/forward.log")" "connection refused"
-  kill $forward
+  kill $forward 2>/dev/null || true # A refused connection ends some versions of it.
   wait $forward || true
 done
 unset KUBECTL_REMOTE_COMMAND_WEBSOCKETS KUBECTL_PORT_FORWARD_WEBSOCKETS

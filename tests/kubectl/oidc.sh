@@ -100,8 +100,8 @@ echo "{\"keys\":[$(jwk two "$dir/rsa-2.key")]}" >"$dir/keys.json"
 fresh=$(rsa_token two "$dir/rsa-2.key" "$(claims)")
 : >"$dir/hits"
 as "$fresh" get pods -A >/dev/null 2>&1 || true # Refused, unless kubectl asks more than once.
-wait_for_lines() { timeout 10 awk -v text="$2" -v n="$3" 'index($0, text) && ++seen == n {exit}' < <(tail -n +1 -f "$1"); }
-wait_for_lines "$dir/server.log" "oidc: keys of" 2
+timeout 10 grep -m2 "oidc: keys of" < <(tail --pid=$second_pid -n +1 -f "$dir/server.log") >/dev/null ||
+  fail "the new key was not fetched"
 same "$(whoami "$fresh")" 'oidc:jane@example.com ["oidc:devs","system:authenticated"]'
 refused "$good"
 # Who makes keys up does not make us ask without end.
