@@ -4,7 +4,7 @@ k -n "$ns" rollout status deployment/web --timeout=60s
 k -n "$ns" create poddisruptionbudget web --selector=app=web --min-available=2
 k -n "$ns" wait --for=jsonpath='{.status.currentHealthy}'=2 pdb/web --timeout=10s
 same "$(k -n "$ns" get pdb web -o 'jsonpath={.status.expectedPods} {.status.desiredHealthy} {.status.disruptionsAllowed}')" "2 2 0"
-pod=$(k -n "$ns" get pods -o name | head -1)
+pod=$(k -n "$ns" get pods -o name | sed -n 1p)
 evict() {
   k create --raw "/api/v1/namespaces/$ns/pods/${pod#pod/}/eviction" -f - 2>&1 <<EOF
 {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "${pod#pod/}"}}

@@ -3,7 +3,7 @@ k -n "$ns" run f --image=busybox:1 --restart=Never --command -- sh -c 'for i in 
 k -n "$ns" wait --for=jsonpath='{.status.containerStatuses[0].started}'=true pod/f --timeout=30s
 out=$(k -n "$ns" logs -f f)
 same "$out" "$(printf 'line 1\nline 2\nline 3')"
-same "$(k -n "$ns" logs f --tail=2 | head -n 1)" "line 2"
+same "$(k -n "$ns" logs f --tail=2 | sed -n 1p)" "line 2"
 has "$(k -n "$ns" logs f --timestamps --tail=1)" "^20[0-9-]*T.*Z line 3"
 same "$(k -n "$ns" logs f --since=1h | wc -l)" 3
 k -n "$ns" wait --for=jsonpath='{.status.phase}'=Succeeded pod/f --timeout=20s

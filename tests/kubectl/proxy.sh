@@ -62,7 +62,7 @@ has "$(raw /api/v1/nodes/node-1/proxy/pods)" '"kind":"PodList"'
 
 # With HTTP itself: redirects and the other methods.
 admin=$(k config view --raw -o json)
-field() { echo "$admin" | grep -o "\"$1\": \"[^\"]*\"" | head -n1 | cut -d'"' -f4; }
+field() { echo "$admin" | grep -o "\"$1\": \"[^\"]*\"" | sed -n 1p | cut -d'"' -f4; }
 field client-certificate-data | base64 -d >"$work/admin.pem"
 field client-key-data | base64 -d >>"$work/admin.pem"
 field certificate-authority-data | base64 -d >"$work/ca.pem"
@@ -74,7 +74,7 @@ same "$(ask -o /dev/null -w '%{http_code} %{redirect_url}' "$server$pods/web/pro
   "302 $server$pods/web/proxy/sub/"
 same "$(ask -o /dev/null -w '%{http_code}' -I "$server$pods/web/proxy/index.txt")" 200
 for method in PUT PATCH DELETE OPTIONS; do
-  ask -o /dev/null -w '%{http_code}\n' -X $method "$server$pods/web/proxy/index.txt" | grep -qE '^(200|501)$'
+  ask -o /dev/null -w '%{http_code}\n' -X $method "$server$pods/web/proxy/index.txt" | grep -E >/dev/null '^(200|501)$'
 done
 k -n "$ns" delete service web empty
 k -n "$ns" delete pod web --now

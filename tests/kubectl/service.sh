@@ -48,10 +48,10 @@ same "$(k -n "$ns" exec client -- timeout 5 wget -q -O - "http://$vip/")" hello
 same "$(k -n "$ns" exec client -- timeout 5 wget -q -O - http://web/)" hello
 same "$(k -n "$ns" exec client -- timeout 5 wget -q -O - "http://web.$ns.svc.cluster.local/")" hello
 same "$(k -n "$ns" exec client -- nslookup "headless.$ns.svc.cluster.local" 2>/dev/null | grep -c '^Address.*10\.42\.')" 2
-pod=$(k -n "$ns" get pod -l app=web -o name | head -n 1)
+pod=$(k -n "$ns" get pod -l app=web -o jsonpath='{.items[0].metadata.name}')
 same "$(k -n "$ns" exec "$pod" -- timeout 5 wget -q -O - "http://$vip/")" hello # hairpin too, sooner or later
 has "$(inside curl -s --max-time 5 "http://$(k -n "$ns" get svc empty -o jsonpath='{.spec.clusterIP}')/" -w '%{errormsg}' || true)" "refused\|Failed to connect"
-k -n "$ns" get svc -o wide | grep -q "80:$port/TCP"
+has "$(k -n "$ns" get svc -o wide)" "80:$port/TCP"
 has "$(k -n "$ns" create service clusterip taken --clusterip="$vip" --tcp=80 2>&1 || true)" "provided IP is already allocated"
 k -n "$ns" delete deployment web
 k -n "$ns" wait --for=delete pod -l app=web --timeout=30s

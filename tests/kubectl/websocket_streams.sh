@@ -13,7 +13,7 @@ spec:
 YAML
 k -n "$ns" wait --for=condition=Ready pod/p --timeout=30s
 admin=$(k config view --raw -o json)
-field() { echo "$admin" | grep -o "\"$1\": \"[^\"]*\"" | head -n1 | cut -d'"' -f4; }
+field() { echo "$admin" | grep -o "\"$1\": \"[^\"]*\"" | sed -n 1p | cut -d'"' -f4; }
 field client-certificate-data | base64 -d >"$work/admin.pem"
 field client-key-data | base64 -d >>"$work/admin.pem"
 field certificate-authority-data | base64 -d >"$work/ca.pem"
