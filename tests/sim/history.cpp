@@ -1,7 +1,6 @@
 #include "history.h"
 
 #include <algorithm>
-#include <set>
 
 namespace orch::sim {
 
@@ -16,18 +15,31 @@ void History::learn(int64_t revision, const Fact& fact) {
   }
 }
 
+void History::apply(int64_t revision, const Fact& fact) {
+  applied_.insert(revision);
+  learn(revision, fact);
+}
+
+void History::tell_watcher(int64_t revision, const Fact& fact) {
+  told_.insert(revision);
+  learn(revision, fact);
+}
+
 std::string History::check(int64_t first, int64_t last) {
   for (int64_t revision = first; revision <= last; ++revision) {
     const bool skipped = std::ranges::any_of(skipped_, [revision](const auto& range) {
       return revision > range.first && revision <= range.second;
     });
-    if (!facts_.contains(revision) && !skipped) {
+    if (!applied_.contains(revision)) {
+      complain("no server ever applied revision " + std::to_string(revision));
+    }
+    if (!told_.contains(revision) && !skipped) {
       complain("no watcher was ever told of revision " + std::to_string(revision));
     }
   }
   if (!facts_.empty() && facts_.rbegin()->first > last) {
     complain("revision " + std::to_string(facts_.rbegin()->first) +
-             " was told to a watcher and is gone: the servers end at " + std::to_string(last));
+             " happened and is gone: the servers end at " + std::to_string(last));
   }
   check_once();
   check_time(last);

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -33,8 +34,11 @@ struct Operation {
 
 class History {
  public:
-  // A watcher was told so. False when another was told something else.
+  // Somebody saw that the revision did this; complains when another saw something else.
   void learn(int64_t revision, const Fact& fact);
+  // A server did so at this moment. Every revision has one that did.
+  void apply(int64_t revision, const Fact& fact);
+  void tell_watcher(int64_t revision, const Fact& fact);
   // A watcher may not have been told of the revisions in (from, to].
   void skip(int64_t from, int64_t to) { skipped_.emplace_back(from, to); }
   std::vector<Operation> operations;
@@ -56,6 +60,7 @@ class History {
   void check_time(int64_t last);
 
   std::map<int64_t, Fact> facts_;
+  std::set<int64_t> applied_, told_;
   std::map<std::string, std::map<int64_t, Fact>> by_key_;
   std::vector<std::pair<int64_t, int64_t>> skipped_;
   std::string complaint_;

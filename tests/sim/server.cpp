@@ -57,7 +57,9 @@ void Server::start() {
   replica.keep = 10;
   life_->replica = std::make_unique<store::Replica>(replica, *life_->port->io(), *life_->machine,
                                                     no_tags, *this);
+  be_witnessed();
   watch();
+  say("starts at revision " + std::to_string(life_->machine->revision()));
   std::vector<store::Replica::Member> members;
   for (size_t i = 1; i <= cluster_.servers.size(); ++i) {
     members.push_back({i, std::to_string(i), true});
@@ -65,6 +67,33 @@ void Server::start() {
   const Result<void> started = life_->replica->start(note, members);
   look_at_copies();
   if (!started.ok()) cluster_.history.complain("a start: " + started.status().message);
+}
+
+void Server::be_witnessed() {
+  const auto applied = [this](int64_t revision, const Fact& fact) {
+    cluster_.history.apply(revision, fact);
+    say("applies " + std::to_string(revision) + (fact.removed ? ": removes " : ": puts ") +
+        fact.key + " " + fact.bytes);
+  };
+  const auto restored = [this](int64_t from, int64_t to) {
+    say("takes a copy of the state: from " + std::to_string(from) + " to " + std::to_string(to));
+  };
+  const auto complain = [this](std::string what) { cluster_.history.complain(std::move(what)); };
+  life_->witness =
+      std::make_unique<Witness>(*life_->port->io(), *life_->machine, applied, restored, complain);
+}
+
+void Server::say(const std::string& what) const {
+  cluster_.world.say("server " + std::to_string(id_) + " " + what);
+}
+
+void Server::say_who_leads() {
+  const uint64_t leader = life_->replica->leader(), term = life_->replica->term();
+  if (std::exchange(life_->leader, leader) == leader && std::exchange(life_->term, term) == term) {
+    return;
+  }
+  life_->term = term;
+  say("is in term " + std::to_string(term) + ", led by " + std::to_string(leader));
 }
 
 void Server::watch() {
@@ -95,9 +124,9 @@ void Server::collect() {
       cluster_.history.complain("a watcher was told of revision " + std::to_string(event.revision) +
                                 " where " + std::to_string(watcher.from) + " follows");
     }
-    cluster_.history.learn(event.revision,
-                           {std::string(event.record->key), std::string(event.record->bytes),
-                            event.type == store::EventType::remove});
+    cluster_.history.tell_watcher(event.revision,
+                                  {std::string(event.record->key), std::string(event.record->bytes),
+                                   event.type == store::EventType::remove});
   }
   watcher.events.clear();
   const bool over = watcher.over;
@@ -121,9 +150,13 @@ void Server::look_at_copies() {
   }
   collect();
   cluster_.history.skip(told, life_->watcher->from);
+  say("did not tell its watcher of " + std::to_string(told) + " to " +
+      std::to_string(life_->watcher->from));
 }
 
 void Server::crash(bool power) {
+  say((power ? "loses power at revision " : "is killed at revision ") +
+      std::to_string(life_->machine->revision()));
   collect();
   const std::shared_ptr<Life> gone = std::exchange(life_, nullptr);
   asleep_until_ = 0;
@@ -168,7 +201,10 @@ void Server::sync(store::Replica::SyncDone done) {
   });
 }
 
-void Server::sleep(uint64_t ms) { asleep_until_ = cluster_.world.now() + ms; }
+void Server::sleep(uint64_t ms) {
+  asleep_until_ = cluster_.world.now() + ms;
+  say("sleeps for " + std::to_string(ms) + " ms");
+}
 
 void Server::when_awake(std::function<void()> what) {
   const uint64_t now = cluster_.world.now();
@@ -214,6 +250,7 @@ void Server::take_turn() {
   life_->turn_is_due = false;
   look_at_copies();
   life_->replica->turn();
+  say_who_leads();
   if (life_->machine->revision() != life_->watcher->from) collect();  // One turn is one step.
   if (life_->replica->broken()) {
     cluster_.history.complain("server " + std::to_string(id_) +

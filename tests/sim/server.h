@@ -13,6 +13,7 @@
 #include "history.h"
 #include "store/machine.h"
 #include "store/replica.h"
+#include "witness.h"
 #include "world.h"
 
 namespace orch::sim {
@@ -37,6 +38,7 @@ class Server final : public store::Peers {
   Server(Cluster& cluster, uint64_t id, std::string folder);
   ~Server() override;
 
+  uint64_t id() const { return id_; }
   bool lives() const { return life_ != nullptr; }
   void start();
   // kill -9 or, with `power`, the loss of power: what SQLite had not synced may
@@ -74,13 +76,18 @@ class Server final : public store::Peers {
     std::unique_ptr<Port> port;
     std::unique_ptr<store::Machine> machine;
     std::unique_ptr<store::Replica> replica;
+    std::unique_ptr<Witness> witness;
     std::unique_ptr<Watcher> watcher;
     std::unique_ptr<store::Watch> watch;
     uint64_t copies_taken = 0;
     bool turn_is_due = false;
+    uint64_t leader = 0, term = 0;  // As last said.
   };
+  void be_witnessed();
   void watch();
   void take_turn();
+  void say(const std::string& what) const;
+  void say_who_leads();
   void look_at_copies();
   // `what` when this life, should it still last, is awake.
   void when_awake(std::function<void()> what);

@@ -5,7 +5,8 @@
 //
 //   sim --seeds=300 [--first=1] [--canary=lying-disk|yes-sayer] [--trace]
 //
-// Prints the first seed that fails and what was wrong. With a canary (a fault
+// Prints the first seed that fails and what was wrong; with --trace, all that
+// happened. With a canary (a fault
 // that the checks must notice) it fails when no seed does.
 #include <stdlib.h>
 
@@ -28,8 +29,9 @@ constexpr std::string_view kHead = R"({"metadata":{"resourceVersion":")";
 
 class Run {
  public:
-  Run(uint64_t seed, Canary canary, const std::string& folder)
+  Run(uint64_t seed, Canary canary, bool tells, const std::string& folder)
       : world_(seed), cluster_{world_, history_, canary, {}} {
+    world_.tells = tells;
     const uint64_t servers = world_.chance(250) ? 5 : world_.chance(100) ? 1 : 3;
     for (uint64_t id = 1; id <= servers; ++id) {
       const std::string own = folder + "/" + std::to_string(id);
@@ -91,6 +93,7 @@ class Run {
     }
     history_.operations.push_back(operation);
     ++open_;
+    say(at, "is asked of server " + std::to_string(server->id()));
     // The client of a server that dies never hears of it; it goes on elsewhere.
     const auto ended = std::make_shared<bool>(false);
     const auto go_on = [this, ended] {
@@ -125,8 +128,25 @@ class Run {
       } else {
         answered.outcome = result.status().code == 504 ? Operation::unknown : Operation::refused;
       }
+      say(at, "is answered");
       go_on();
     });
+  }
+
+  // An operation in the run's story.
+  void say(size_t at, const std::string& what) const {
+    if (!world_.tells) return;
+    constexpr const char* kKinds[] = {"put", "remove", "read"};
+    constexpr const char* kOutcomes[] = {"outcome unknown", "done", "lost its race", "refused"};
+    const Operation& one = history_.operations[at];
+    std::string line = one.text + ", the " + kKinds[one.kind] + " of " + one.key;
+    if (one.expected) line += " at revision " + std::to_string(*one.expected);
+    line += ", " + what;
+    if (one.answered != 0) line += std::string(": ") + kOutcomes[one.outcome];
+    if (one.outcome == Operation::done) line += " at revision " + std::to_string(one.revision);
+    if (one.kind == Operation::read && one.answered != 0)
+      line += ", saw " + one.seen.value_or("nothing");
+    world_.say(line);
   }
 
   void ask_read(Server* server, size_t at, const std::function<void()>& go_on) {
@@ -145,6 +165,7 @@ class Run {
         }
         ++done_;
       }
+      say(at, "is answered");
       go_on();
     });
   }
@@ -261,6 +282,7 @@ class Run {
 struct Arguments {
   uint64_t seeds = 100, first = 1;
   Canary canary = Canary::none;
+  bool tells = false;
 };
 
 Arguments parse(int count, char** values) {
@@ -278,6 +300,8 @@ Arguments parse(int count, char** values) {
       arguments.canary = Canary::lying_disk;
     } else if (text == "--canary=yes-sayer") {
       arguments.canary = Canary::yes_sayer;
+    } else if (text == "--trace") {
+      arguments.tells = true;
     } else {
       std::fprintf(stderr, "unknown argument: %s\n", text.c_str());
       std::exit(2);
@@ -296,7 +320,7 @@ int run(const Arguments& arguments) {
   for (; wrong.empty() && seed < arguments.first + arguments.seeds; ++seed) {
     const std::string own = std::string(folder) + "/" + std::to_string(seed);
     {
-      Run one(seed, arguments.canary, own);
+      Run one(seed, arguments.canary, arguments.tells, own);
       wrong = one.run();
       operations += one.operations();
       done += one.done();

@@ -4,9 +4,11 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdio>
 #include <functional>
 #include <queue>
 #include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -64,7 +66,14 @@ class World {
   }
   uint64_t write_ms() { return chance(faults.slow_write) ? between(50, 1200) : between(1, 6); }
 
+  // A line of the run's story, for whoever asked for it.
+  void say(const std::string& what) const {
+    if (tells)
+      std::printf("%6llu ms  %s\n", static_cast<unsigned long long>(now_ - kBegin), what.c_str());
+  }
+
   Faults faults;
+  bool tells = false;
   std::set<std::pair<uint64_t, uint64_t>> cut;  // Directions in which nothing gets through.
 
  private:
@@ -75,7 +84,8 @@ class World {
       return std::pair(at, order) > std::pair(other.at, other.order);
     }
   };
-  uint64_t now_ = 1'000'000, order_ = 0, state_;
+  static constexpr uint64_t kBegin = 1'000'000;
+  uint64_t now_ = kBegin, order_ = 0, state_;
   std::priority_queue<Event> events_;
 };
 
