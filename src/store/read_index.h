@@ -22,8 +22,16 @@ class ReadIndex {
  public:
   using Done = std::function<void(Result<void>)>;
 
-  ReadIndex(uint64_t self, Peers& peers, uint64_t ask_again_ms, uint64_t round_ms)
-      : self_(self), peers_(peers), ask_again_ms_(ask_again_ms), round_ms_(round_ms) {}
+  // One life of a server: `boot` grows with each, as in Origin.
+  struct Self {
+    uint64_t server = 0, boot = 0;
+  };
+  ReadIndex(const Self& self, Peers& peers, uint64_t ask_again_ms, uint64_t round_ms)
+      : self_(self.server),
+        peers_(peers),
+        ask_again_ms_(ask_again_ms),
+        round_ms_(round_ms),
+        tokens_(self.boot << 32) {}
 
   // The replica as it is now.
   struct Standing {
@@ -64,7 +72,10 @@ class ReadIndex {
   const uint64_t ask_again_ms_, round_ms_;
   std::vector<Reader> readers_;
   std::vector<std::pair<uint64_t, uint64_t>> askers_;  // Server, token: wait for a round.
-  uint64_t tokens_ = 0, rounds_ = 0;
+  // No two lives share a token: the answer to an earlier one may still be under way, and is older
+  // than what this one's readers may have heard of.
+  uint64_t tokens_;
+  uint64_t rounds_ = 0;
   std::optional<Round> round_;
 };
 

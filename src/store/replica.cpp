@@ -40,7 +40,7 @@ Replica::Replica(const Options& options, raft_io& io, Machine& machine, Store::T
       machine_(machine),
       tagger_(std::move(tagger)),
       peers_(peers),
-      reads_(options.server, peers, options.resend_ms, options.election_ms) {
+      reads_({options.server, options.boot}, peers, options.resend_ms, options.election_ms) {
   fsm_.version = 2;
   fsm_.data = this;
   fsm_.apply = apply_entry;
