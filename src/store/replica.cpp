@@ -199,6 +199,10 @@ Result<void> Replica::apply(std::string_view bytes) {
 int Replica::make_copy(raft_fsm* fsm, raft_buffer* buffers[], unsigned* count) {
   Replica* const self = replica_of(fsm);
   if (self->broken_ || self->copy_) return RAFT_BUSY;
+  // Where nothing is to stay behind a copy, the disk forgets what is beyond it as well: the first
+  // copy waits until there is nothing. (libraft asks again after the next entry.)
+  const bool is_last = raft_last_index(&self->raft_) == raft_last_applied(&self->raft_);
+  if (!self->has_copy_ && !is_last) return RAFT_BUSY;
   Result<Range> all = self->machine_.range({});
   ORCH_CHECK(all.ok());
   Progress progress = self->progress_;
