@@ -5,8 +5,9 @@
 //   stall_bench [--check] [folder]      The folder's disk is what is measured; default: a new one
 //   in ".".
 //
-// --check fails when a write waited longer than the limit, or than a few times the longest wait
-// without anything else: a busy machine has stalls of its own, which are not the store's.
+// --check fails when a write waited longer than 250 ms, or than a few times the longest wait
+// without anything else: a busy machine has stalls of its own, which are not the store's. The
+// promised 50 ms are for a disk that nobody else uses, and what is printed without --check.
 #include <stdlib.h>
 
 #include <algorithm>
@@ -29,6 +30,7 @@ constexpr size_t kObjectBytes = 1024;
 constexpr size_t kLargeBytes = 64u << 10;  // 250 of them fill the log.
 constexpr auto kDuration = std::chrono::seconds(8);
 constexpr double kLimitMs = 50;
+constexpr double kBusyLimitMs = 250;
 constexpr double kNoise = 4;  // Times the longest wait without anything else.
 
 Write some_write(int number, size_t bytes) {
@@ -106,7 +108,7 @@ bool run(const std::string& folder, bool check) {
     alone = write_beside(*store, [&] { write_large(*store); });
   }
   print("longest wait, the log never moved", alone, kLimitMs);
-  const double limit = check ? std::max(kLimitMs, kNoise * alone.longest_ms) : kLimitMs;
+  const double limit = check ? std::max(kBusyLimitMs, kNoise * alone.longest_ms) : kLimitMs;
   const auto store = open_store(folder, often);
   const Waits moving = write_beside(*store, [&] { write_large(*store); });
   bool kept = print("the log moved whenever it has 16 MiB", moving, limit);
