@@ -3,7 +3,8 @@
 //   watch_bench PORT TOKEN PATH PODS WATCHERS WRITERS UPDATES RATE
 //
 // PATH is a folder of pods named p-0 to p-(PODS - 1). WATCHERS connections watch it; WRITERS
-// connections make UPDATES changes, RATE a second or, with 0, as fast as they are answered. Prints
+// connections make UPDATES changes, RATE a second or, with 0, as fast as they are answered and
+// told: never far ahead of the watchers, whom the server would cut off. Prints
 //   RESULT <events> <seconds> <ack to event, us: p50> <p99>
 //
 // One thread reads all watches, and looks for nothing but the number that each change carries: the
@@ -34,6 +35,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::string_view kMark = "\"orch-bench\":\"";
 constexpr size_t kMarkBytes = 32;  // The mark with its number.
 constexpr auto kSilence = std::chrono::seconds(10);
+constexpr long kMaxAhead = 400;  // Changes that are made and not yet told to all.
 
 struct Args {
   int port;
@@ -135,10 +137,19 @@ class Reader {
       epoll_event ready[128];
       const int n = ::epoll_wait(epoll_, ready, 128, 100);
       for (int i = 0; i < n; ++i) drain(*static_cast<Watcher*>(ready[i].data.ptr));
+      events_.notify_all();
     }
+    ended_ = true;
+    ++events_;  // Wakes who waits; not counted.
+    events_.notify_all();
+    --events_;
   }
 
   long events() const { return events_; }
+  // Until at least so many events have come, or none comes any more.
+  void wait_for(long events) const {
+    for (long seen; (seen = events_) < events && !ended_;) events_.wait(seen);
+  }
   Clock::time_point last() const { return last_; }
   const std::vector<Watcher*>& watchers() const { return watchers_; }
 
@@ -176,14 +187,18 @@ class Reader {
   const int epoll_;
   std::vector<Watcher*> watchers_;  // Until the process ends.
   std::vector<char> buffer_ = std::vector<char>(kMarkBytes + kReadBytes);
-  long events_ = 0;
+  std::atomic<long> events_{0};
+  std::atomic<bool> ended_{false};
   Clock::time_point last_;
 };
 
 class Writers {
  public:
-  Writers(SSL_CTX* context, Clock::time_point start)
-      : context_(context), start_(start), acked(static_cast<size_t>(args.updates)) {}
+  Writers(SSL_CTX* context, const Reader& reader, Clock::time_point start)
+      : context_(context),
+        reader_(reader),
+        start_(start),
+        acked(static_cast<size_t>(args.updates)) {}
 
   void run() {
     std::vector<std::thread> threads;
@@ -197,6 +212,8 @@ class Writers {
     for (int n; (n = next_++) < args.updates;) {
       if (args.rate > 0)
         std::this_thread::sleep_until(start_ + std::chrono::duration<double>(n / args.rate));
+      else
+        reader_.wait_for((n - kMaxAhead) * args.watchers);
       const std::string body =
           R"({"metadata":{"annotations":{"orch-bench":")" + std::to_string(n) + "\"}}}";
       connection.send("PATCH " + args.path + "/p-" + std::to_string(n % args.pods),
@@ -209,6 +226,7 @@ class Writers {
   }
 
   SSL_CTX* const context_;
+  const Reader& reader_;
   const Clock::time_point start_;
   std::atomic<int> next_{0};
 
@@ -246,7 +264,7 @@ int main(int argc, char** argv) {
   Watcher::revision = revision_now(context);
   Reader reader(context);
   const auto start = Clock::now();
-  Writers writers(context, start);
+  Writers writers(context, reader, start);
   std::thread writing([&] { writers.run(); });
   reader.run();
   writing.join();
