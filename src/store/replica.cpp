@@ -133,7 +133,7 @@ uint64_t Replica::leader() {
   return id;
 }
 
-std::vector<Replica::Member> Replica::members() const {
+std::vector<Member> Replica::members() const {
   std::vector<Member> all;
   for (unsigned i = 0; i < raft_.configuration.n; ++i) {
     const raft_server& server = raft_.configuration.servers[i];

@@ -26,6 +26,7 @@
 #include "store/peers.h"
 #include "store/raft_library.h"
 #include "store/read_index.h"
+#include "store/replication.h"
 #include "store/state_copy.h"
 
 namespace orch::store {
@@ -53,11 +54,6 @@ class Replica {
   Replica(const Replica&) = delete;
   Replica& operator=(const Replica&) = delete;
 
-  struct Member {
-    uint64_t server = 0;
-    std::string address;
-    bool voter = false;
-  };
   // Reads the log and begins to take part. `note` is the table's. Where there is neither log nor
   // note, `first_members` begin the log; a server that joins others has none.
   Result<void> start(std::string_view note, const std::vector<Member>& first_members);

@@ -94,4 +94,17 @@ Result<std::unique_ptr<Watch>> Store::watch(std::string_view prefix, int64_t fro
   return machine_->watch(prefix, from_revision, std::move(sink));
 }
 
+// One server alone.
+
+void Store::sync(std::function<void(Result<void>)> done) { done({}); }
+Leadership Store::leadership() const { return {}; }
+void Store::on_leadership(std::function<void(const Leadership&)> tell) { tell({}); }
+std::vector<Member> Store::members() const { return {}; }
+
+void Store::change_members(MemberChange, std::function<void(Result<void>)> done) {
+  done(bad_request("this server is a single one: start it with --cluster-init to let others join"));
+}
+
+void Store::accept_peer(uint64_t, StreamUse, UniqueFd) {}
+
 }  // namespace orch::store

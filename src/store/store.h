@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "store/record.h"
+#include "store/replication.h"
 
 namespace orch::store {
 
@@ -60,6 +61,9 @@ struct Write {
   std::optional<int64_t> expected_revision;
   Tags tags;  // Of the new state; a delete needs none.
   Durability durability = Durability::durable;
+  // The fence of work that the leader's loops do: when the write is applied in another term than
+  // this, it is refused (503).
+  std::optional<uint64_t> only_in_term = std::nullopt;
 };
 
 struct Committed {
@@ -133,6 +137,7 @@ struct Options {
   // The WAL is moved into the database when it has grown by so many pages of 4 KiB; the writer is
   // held for the remainder when it is eight times as long (128 MiB).
   int checkpoint_pages = 4096;
+  const Replication* replication = nullptr;  // Outlives the store. Null: a single server.
   const Cipher* cipher = nullptr;  // Outlives the store. Null: everything lies on disk as it is.
   std::string vfs;  // The SQLite VFS beneath; "" is the system's. Tests put a failing disk here.
 };
@@ -190,6 +195,21 @@ class Store {
   // `from_revision`. 410 Expired when the history doesn't reach back that far. A revision in the
   // future is waited for: only events beyond it are told.
   Result<std::unique_ptr<Watch>> watch(std::string_view prefix, int64_t from_revision, Sink sink);
+
+  // --- One of several servers (replication.h). A single one is its own leader, at once and always.
+
+  // `done` is called once what was acknowledged by any server before this call is visible here, on
+  // this thread or the log's: a read after that is linearizable. 503 when nobody leads for too long.
+  void sync(std::function<void(Result<void>)> done);
+  Leadership leadership() const;
+  // Tells the leadership now, on this thread, and then each change, on the log's, in order. To
+  // be set once, before others use the store.
+  void on_leadership(std::function<void(const Leadership&)> tell);
+  std::vector<Member> members() const;
+  // Through any server; `done` when it has taken effect. 409 while another change is under way.
+  void change_members(MemberChange change, std::function<void(Result<void>)> done);
+  // A stream that another server opened, which has proved who it is. Any thread.
+  void accept_peer(uint64_t from, StreamUse use, UniqueFd stream);
 
  private:
   Store(Options options, std::unique_ptr<Machine> machine, std::unique_ptr<Log> log);

@@ -60,7 +60,7 @@ void Server::start() {
   be_witnessed();
   watch();
   say("starts at revision " + std::to_string(life_->machine->revision()));
-  std::vector<store::Replica::Member> members;
+  std::vector<store::Member> members;
   for (size_t i = 1; i <= cluster_.servers.size(); ++i) {
     members.push_back({i, std::to_string(i), true});
   }
