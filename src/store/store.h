@@ -199,7 +199,8 @@ class Store {
   // --- One of several servers (replication.h). A single one is its own leader, at once and always.
 
   // `done` is called once what was acknowledged by any server before this call is visible here, on
-  // this thread or the log's: a read after that is linearizable. 503 when nobody leads for too long.
+  // this thread or the log's: a read after that is linearizable. 503 when nobody leads for too
+  // long.
   void sync(std::function<void(Result<void>)> done);
   Leadership leadership() const;
   // Tells the leadership now, on this thread, and then each change, on the log's, in order. To
