@@ -21,19 +21,24 @@ size_t held_by(const Event& event) {
 }  // namespace
 
 void History::append(const Event& event) {
-  ORCH_CHECK(event.revision == floor_ + 1 + static_cast<int64_t>(events_.size()));
+  ORCH_CHECK(event.revision > floor_);
+  ORCH_CHECK(events_.empty() || event.revision >= events_.back().revision);
   events_.push_back(event);
   held_bytes_ += held_by(event);
-  while (!events_.empty() && (events_.size() > max_events_ || held_bytes_ > max_bytes_)) {
+  const auto is_over = [this] {
+    return events_.size() > max_events_ || held_bytes_ > max_bytes_ ||
+           events_.front().revision == floor_;  // Of a revision that is half forgotten.
+  };
+  while (!events_.empty() && is_over()) {
     floor_ = events_.front().revision;
     held_bytes_ -= held_by(events_.front());
     events_.pop_front();
   }
 }
 
-size_t History::first_after(int64_t revision) const {
+std::deque<Event>::const_iterator History::first_after(int64_t revision) const {
   ORCH_CHECK(revision >= floor_);
-  return std::min(static_cast<size_t>(revision - floor_), events_.size());
+  return std::ranges::upper_bound(events_, revision, {}, &Event::revision);
 }
 
 void History::restart(int64_t revision) {
@@ -44,18 +49,18 @@ void History::restart(int64_t revision) {
 
 std::vector<Event> History::since(int64_t revision, std::string_view prefix) const {
   std::vector<Event> found;
-  for (size_t i = first_after(revision); i < events_.size(); ++i) {
-    if (matches_prefix(events_[i].record->key, prefix)) found.push_back(events_[i]);
+  for (auto event = first_after(revision); event != events_.end(); ++event) {
+    if (matches_prefix(event->record->key, prefix)) found.push_back(*event);
   }
   return found;
 }
 
 std::map<std::string_view, RecordPtr> History::undo(const Query& query, int64_t revision) const {
   std::map<std::string_view, RecordPtr> then;
-  for (size_t i = first_after(revision); i < events_.size(); ++i) {
-    const std::string_view key = events_[i].record->key;
+  for (auto event = first_after(revision); event != events_.end(); ++event) {
+    const std::string_view key = event->record->key;
     if (!matches_prefix(key, query.prefix) || key <= query.start_after) continue;
-    then.emplace(key, events_[i].previous);  // The first change tells what was there before.
+    then.emplace(key, event->previous);  // The first change tells what was there before.
   }
   return then;
 }

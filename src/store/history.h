@@ -19,8 +19,10 @@ class History {
   History(size_t max_events, size_t max_bytes, int64_t revision)
       : max_events_(max_events), max_bytes_(max_bytes), floor_(revision) {}
 
-  void append(const Event& event);  // Its revision is the last one's plus 1.
-  void restart(int64_t revision);   // Forgets everything before it.
+  // No revision goes back. There may be gaps, and several events of one revision: an engine's
+  // (engine.h) are not only ours.
+  void append(const Event& event);
+  void restart(int64_t revision);  // Forgets everything before it.
 
   // The state at this revision and at every later one is known; what came before is forgotten.
   int64_t floor() const { return floor_; }
@@ -35,11 +37,11 @@ class History {
   size_t held_bytes() const { return held_bytes_; }
 
  private:
-  size_t first_after(int64_t revision) const;
+  std::deque<Event>::const_iterator first_after(int64_t revision) const;
 
   const size_t max_events_, max_bytes_;
   int64_t floor_;
-  std::deque<Event> events_;  // events_[i] has revision floor_ + 1 + i.
+  std::deque<Event> events_;  // In the order of revisions, all beyond floor_.
   size_t held_bytes_ = 0;
 };
 

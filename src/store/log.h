@@ -43,6 +43,13 @@ class Log {
   virtual void propose(Proposal proposal, WhenFull when_full) = 0;
   // Refuses new proposals, has the waiting ones applied, ends the thread. Idempotent.
   virtual void close() = 0;
+
+  // As in Store. What is here is that of one server alone with its own disk.
+  virtual void sync(std::function<void(Result<void>)> done) { done({}); }
+  virtual Leadership leadership() const { return {}; }
+  virtual void on_leadership(std::function<void(const Leadership&)> tell) { tell({}); }
+  // Nothing where the disk's is all that there is to say.
+  virtual std::optional<Health> health() const { return std::nullopt; }
 };
 
 // The applier must outlive the log.

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "store/expected.h"
 
 namespace orch::store {
 
@@ -18,20 +19,6 @@ constexpr int64_t kReservedRevisions = 1000;
 // the writes behind it.
 constexpr size_t kMaxUnsavedRows = 512;
 constexpr std::chrono::seconds kFullDiskRetry{30};
-
-std::string key_text(std::string_view key) { return "\"" + std::string(key) + "\""; }
-
-Result<void> check_expected(const Write& write, const RecordPtr& current) {
-  const auto& expected = write.expected_revision;
-  if (expected == 0 && current) return already_exists(key_text(write.key) + " already exists");
-  const bool needs_one = !write.bytes || expected.value_or(0) != 0;
-  if (!current && needs_one) return not_found(key_text(write.key) + " not found");
-  if (expected && current && *expected != current->revision) {
-    return conflict(key_text(write.key) + " is at revision " + std::to_string(current->revision) +
-                    ", not " + std::to_string(*expected));
-  }
-  return {};
-}
 
 Status too_large_version(int64_t wanted, int64_t current) {
   Status status = gateway_timeout("Too large resource version: " + std::to_string(wanted) +
@@ -96,7 +83,7 @@ Result<Committed> Machine::stage(const Write& write, Batch* batch) const {
   } else if (const RecordPtr* found = index_.find(write.key)) {
     current = *found;
   }
-  ORCH_TRY(check_expected(write, current));
+  ORCH_TRY(check_expected(write, current ? current->revision : 0));
 
   Event event;
   event.revision = ++batch->revision;
@@ -193,7 +180,15 @@ void Machine::publish(const Batch& batch) {
   std::vector<Event> events;
   events.reserve(batch.steps.size());
   for (const Batch::Step& step : batch.steps) events.push_back(step.event);
+  publish(events, batch.revision);
+}
 
+void Machine::bring_in(const std::vector<Event>& events, int64_t revision) {
+  hub_.wait_for_room();
+  publish(events, revision);
+}
+
+void Machine::publish(const std::vector<Event>& events, int64_t revision) {
   const std::unique_lock lock(lock_);
   for (const Event& event : events) {
     if (event.type == EventType::put) {
@@ -203,7 +198,7 @@ void Machine::publish(const Batch& batch) {
     }
     history_.append(event);
   }
-  revision_ = batch.revision;
+  revision_ = revision;
   hub_.publish(events, revision_);  // Within the lock: watch() relies on it.
 }
 
@@ -248,7 +243,7 @@ Result<void> Machine::restore(std::vector<RecordPtr> records, int64_t revision, 
   rows.reserve(records.size());
   for (const RecordPtr& record : records) rows.push_back({record->row, record});
   std::ranges::sort(rows, {}, &Table::Change::row);
-  ORCH_TRY(table_->replace(rows, revision, note));
+  if (table_) ORCH_TRY(table_->replace(rows, revision, note));
   unsaved_.clear();
   unsaved_note_.reset();
   flush_at_.reset();

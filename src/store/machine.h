@@ -24,6 +24,7 @@ namespace orch::store {
 
 class Machine final : public Applier {
  public:
+  // `table` is null when an engine keeps the state.
   Machine(const Options& options, std::unique_ptr<Table> table, Table::Loaded loaded);
 
   // The log's thread.
@@ -34,6 +35,9 @@ class Machine final : public Applier {
   void apply(std::vector<Proposal> batch, std::optional<std::string> note);
   std::optional<MonoTime> flush_at() const override;
   void flush() override;
+  // For an engine (engine.h): what became of some keys elsewhere, at revisions given there, and
+  // that nothing else did up to `revision`.
+  void bring_in(const std::vector<Event>& events, int64_t revision);
   // Takes another replica's state in place of this one's. What was in between can't be told, so
   // every watch ends: its sink is called once more, with nothing. `records` sorted by key.
   Result<void> restore(std::vector<RecordPtr> records, int64_t revision, std::string note);
@@ -58,6 +62,7 @@ class Machine final : public Applier {
   void note_unsaved(const Batch& batch);
   void note_health(const Result<void>& written);
   void publish(const Batch& batch);
+  void publish(const std::vector<Event>& events, int64_t revision);
   Range range_now(const Query& query) const;
   static void take(const Query& query, const RecordPtr& record, Range* range);
   Range range_then(const Query& query) const;
@@ -74,7 +79,7 @@ class Machine final : public Applier {
   std::atomic<Health> health_{Health::good};
 
   // The log's thread alone.
-  std::unique_ptr<Table> table_;  // Null when closed.
+  std::unique_ptr<Table> table_;  // Null when closed, or when an engine keeps the state.
   int64_t floor_;                 // A start from the disk as it is now would continue above it.
   std::unordered_map<int64_t, RecordPtr> unsaved_;  // By row; null where the row is to be removed.
   std::optional<std::string> unsaved_note_;         // Of the state with what is unsaved.

@@ -3,6 +3,7 @@
 #include <future>
 
 #include "base/log.h"
+#include "store/engine.h"
 #include "store/log.h"
 #include "store/machine.h"
 #include "store/snapshot.h"
@@ -44,6 +45,13 @@ Store::Store(Options options, std::unique_ptr<Machine> machine, std::unique_ptr<
     : options_(std::move(options)), machine_(std::move(machine)), log_(std::move(log)) {}
 
 Result<std::unique_ptr<Store>> Store::open(Options options, Tagger tagger) {
+  if (options.engine != nullptr) {
+    auto machine = std::make_unique<Machine>(options, nullptr, Table::Loaded());
+    auto mirror = std::make_unique<Mirror>(*machine, options.cipher, std::move(tagger));
+    auto log = ORCH_TRY(options.engine->start(std::move(mirror), options));
+    return std::unique_ptr<Store>(
+        new Store(std::move(options), std::move(machine), std::move(log)));
+  }
   auto table = ORCH_TRY(Table::open(options));
   Result<Table::Loaded> read = table->load(tagger);
   if (!read) return unreadable(std::move(read).status());
@@ -78,13 +86,14 @@ Result<Committed> Store::commit(Write write) {
   return answer.get();
 }
 
-Health Store::health() const { return machine_->health(); }
+Health Store::health() const { return log_->health().value_or(machine_->health()); }
 RecordPtr Store::get(std::string_view key) const { return machine_->get(key); }
 Result<Range> Store::range(const Query& query) const { return machine_->range(query); }
 size_t Store::count(std::string_view prefix) const { return machine_->count(prefix); }
 int64_t Store::revision() const { return machine_->revision(); }
 
 Result<void> Store::snapshot(const std::string& path) const {
+  if (options_.engine != nullptr) return bad_request("the state isn't kept here: save it there");
   ORCH_TRY(write_snapshot(database_path(options_.directory), options_.vfs, path));
   return {};
 }
@@ -94,11 +103,14 @@ Result<std::unique_ptr<Watch>> Store::watch(std::string_view prefix, int64_t fro
   return machine_->watch(prefix, from_revision, std::move(sink));
 }
 
+void Store::sync(std::function<void(Result<void>)> done) { log_->sync(std::move(done)); }
+Leadership Store::leadership() const { return log_->leadership(); }
+void Store::on_leadership(std::function<void(const Leadership&)> tell) {
+  log_->on_leadership(std::move(tell));
+}
+
 // One server alone.
 
-void Store::sync(std::function<void(Result<void>)> done) { done({}); }
-Leadership Store::leadership() const { return {}; }
-void Store::on_leadership(std::function<void(const Leadership&)> tell) { tell({}); }
 std::vector<Member> Store::members() const { return {}; }
 
 void Store::change_members(MemberChange, std::function<void(Result<void>)> done) {

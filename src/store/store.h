@@ -29,6 +29,7 @@
 namespace orch::store {
 
 class Cipher;
+class Engine;
 class Log;
 class Machine;
 class WatchHub;
@@ -42,11 +43,12 @@ enum class Durability : uint8_t {
   relaxed,  // In memory when acknowledged; on disk after Options::relaxed_flush_ms at the latest.
 };
 
-// Whether the last try to write to disk went well.
+// Whether the last try to write went well.
 enum class Health : uint8_t {
   good,
   full,    // No space: writes are refused, and taken again once there is some.
   failed,  // Every write is refused until the process starts anew.
+  away,    // The engine (engine.h) can't be reached; it may come back.
 };
 
 // One wish to change one key.
@@ -137,6 +139,7 @@ struct Options {
   // The WAL is moved into the database when it has grown by so many pages of 4 KiB; the writer is
   // held for the remainder when it is eight times as long (128 MiB).
   int checkpoint_pages = 4096;
+  Engine* engine = nullptr;  // Outlives the store. Null: the state lies in `directory`.
   const Replication* replication = nullptr;  // Outlives the store. Null: a single server.
   const Cipher* cipher = nullptr;  // Outlives the store. Null: everything lies on disk as it is.
   std::string vfs;  // The SQLite VFS beneath; "" is the system's. Tests put a failing disk here.

@@ -14,14 +14,18 @@ struct Check {
   Result<void> outcome;
 };
 
-// The store stands where Kubernetes has etcd. A full disk makes the server not ready, for it takes
-// no writes; it lives on, for a start anew would not help. After a disk that failed it does.
+// The store stands where Kubernetes has etcd. A full disk, or a datastore that is out of reach,
+// makes the server not ready, for it takes no writes; it lives on, for a start anew would not help.
+// After a disk that failed it does.
 Result<void> store_check(store::Health store, std::string_view root) {
   if (store == store::Health::failed) {
     return service_unavailable("the disk failed: restart the server");
   }
   if (store == store::Health::full && root != "livez") {
     return service_unavailable("no space left on disk: only reads are served");
+  }
+  if (store == store::Health::away && root != "livez") {
+    return service_unavailable("the datastore can't be reached: only reads are served");
   }
   return {};
 }
