@@ -60,6 +60,18 @@ Result<void> check_kubelet_serving(const Value& usages, const crypto::CsrInfo& i
   return check_usages(usages, {"server auth", "digital signature"});
 }
 
+// Servers know each other by these (server/cluster/identity.h), and only servers make them.
+Result<void> check_not_a_server(const crypto::CsrInfo& info) {
+  const auto reserved = [](std::string_view name) {
+    return name.starts_with("orch:") || name.ends_with(".orch_server");
+  };
+  std::vector<std::string> names = info.organizations;
+  names.push_back(info.common_name);
+  names.insert(names.end(), info.dns_names.begin(), info.dns_names.end());
+  if (std::none_of(names.begin(), names.end(), reserved)) return {};
+  return bad_request("names that begin with orch: or end with .orch_server are servers' own");
+}
+
 bool asks_for(const Value& usages, std::string_view usage) {
   return std::any_of(usages.items().begin(), usages.items().end(),
                      [&](const Value& each) { return each.as_string() == usage; });
@@ -83,6 +95,7 @@ Result<crypto::CertificateSpec> plan_certificate(const Value& request, const cry
   const Value& usages = spec["usages"];
   const std::string& signer = spec["signerName"].as_string();
   const bool serving = signer == kKubeletServingSigner;
+  ORCH_TRY(check_not_a_server(info));
   if (signer == kKubeletClientSigner) {
     ORCH_TRY(check_kubelet_client(usages, info));
   } else if (serving) {
