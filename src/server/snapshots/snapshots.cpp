@@ -24,6 +24,8 @@ constexpr size_t kMaxKeyFileBytes = 1u << 20;
 constexpr size_t kMaxNameBytes = 63;
 // What the store keeps for itself; its contents come by a copy of the database.
 constexpr const char* kStoreFolder = "db";
+// Whose part of a cluster of several servers this one is; what is restored is a single one.
+constexpr const char* kMemberFolder = "member";
 constexpr const char* kDatabase = "db/orch.db";
 
 std::string server_dir(const Place& place) { return place.data_dir + "/server"; }
@@ -74,7 +76,8 @@ Result<void> copy_keys(const std::string& from, const std::string& to) {
   std::error_code error;
   auto entry = fs::recursive_directory_iterator(from, error);
   for (; !error && entry != fs::end(entry); entry.increment(error)) {
-    if (entry.depth() == 0 && entry->path().filename() == kStoreFolder) {
+    const auto name = entry->path().filename();
+    if (entry.depth() == 0 && (name == kStoreFolder || name == kMemberFolder)) {
       entry.disable_recursion_pending();
     }
     std::error_code gone;

@@ -88,6 +88,20 @@ TEST_CASE("a snapshot restored onto a fresh machine is the same cluster, further
   CHECK(store->revision() == restored->revision);
 }
 
+TEST_CASE("a restored server is a single one, whichever of several was saved") {
+  const Cluster old(1);
+  REQUIRE(make_dirs(old.server() + "/member", 0700));
+  REQUIRE(write_file_atomic(old.server() + "/member/enrollment.json", "{}"));
+  REQUIRE(make_dirs(old.server() + "/db/raft", 0700));
+  REQUIRE(write_file_atomic(old.server() + "/db/raft/metadata1", "1"));
+  const Snapshot snapshot = old.saved();
+  const TestFolder fresh;
+  REQUIRE(restore(place_of(fresh.path(), ""), snapshot.path));
+  CHECK(file_exists(fresh.path() + "/server/tls/ca.key"));
+  CHECK_FALSE(file_exists(fresh.path() + "/server/member"));
+  CHECK_FALSE(file_exists(fresh.path() + "/server/db/raft"));
+}
+
 TEST_CASE("revision going back after restore: it goes on above the store that was there") {
   Cluster cluster(5);
   const Snapshot snapshot = cluster.saved();
