@@ -1,4 +1,4 @@
-// For tests: a Duplex over a bare socket, such as one end of a socketpair().
+// A Duplex over a bare socket, such as one end of a socketpair(). Whatever fails is an end to it.
 #pragma once
 
 #include <fcntl.h>

@@ -165,6 +165,27 @@ TEST_CASE("an administrator may ask on another's behalf, nobody else") {
   CHECK(self.json.at("status.allowed").as_bool());
 }
 
+TEST_CASE("a single server says how it becomes one of several, to those who may know") {
+  TestServer server;
+  CHECK(server.get("/orch/v1/members").message().find("--cluster-init") != std::string::npos);
+  CHECK(server.call_as("", "GET", "/orch/v1/members").code == 401);
+  // No role gives it away.
+  CHECK(server
+            .post("/apis/rbac.authorization.k8s.io/v1/clusterroles", R"({"metadata":{"name":"r"},
+      "rules":[{"nonResourceURLs":["*"],"verbs":["*"]}]})")
+            .code == 201);
+  CHECK(server
+            .post("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", R"({"metadata":
+      {"name":"r"},"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole",
+      "name":"r"},"subjects":[{"kind":"Group","name":"system:authenticated",
+      "apiGroup":"rbac.authorization.k8s.io"}]})")
+            .code == 201);
+  server.add_account("default", "a");
+  const auto token = server.post("/api/v1/namespaces/default/serviceaccounts/a/token", "{}");
+  CHECK(server.call_as(token.at("status.token"), "GET", "/orch/v1/members").code == 403);
+  CHECK(server.call_as("", "POST", "/orch/v1/servers", "{}").code == 409);
+}
+
 TEST_CASE("a node joins with the token and acts as itself") {
   TestServer server;
   const auto key = crypto::generate_key();

@@ -55,13 +55,6 @@ bool still_good(const crypto::Identity& identity, const crypto::CertificateSpec&
          sorted(info->ip_addresses) == sorted(spec.ip_addresses);
 }
 
-Result<crypto::Identity> open_ca(const Folder& folder, const Clock& clock) {
-  if (folder.has("ca.crt")) return folder.identity("ca");
-  crypto::Identity ca = ORCH_TRY(crypto::make_ca("orch-ca", kCaYears, clock));
-  ORCH_TRY(folder.write("ca", ca));
-  return ca;
-}
-
 Result<crypto::Identity> open_leaf(const Folder& folder, const std::string& name,
                                    const crypto::Identity& ca, const crypto::CertificateSpec& spec,
                                    const Clock& clock) {
@@ -106,9 +99,19 @@ crypto::CertificateSpec client_spec(const std::string& name) {
 
 }  // namespace
 
+Result<crypto::Identity> open_ca(const std::string& directory, const Clock& clock) {
+  ORCH_TRY(make_dirs(directory, 0700));
+  const Folder folder(directory);
+  if (folder.has("ca.crt")) return folder.identity("ca");
+  crypto::Identity ca = ORCH_TRY(crypto::make_ca("orch-ca", kCaYears, clock));
+  ORCH_TRY(folder.write("ca", ca));
+  return ca;
+}
+
 Result<Credentials> open_credentials(const std::string& directory, const ServingNames& names,
                                      const Clock& clock, Random& random) {
-  ORCH_TRY(make_dirs(directory, 0700));
+  Credentials all;
+  all.ca = ORCH_TRY(open_ca(directory, clock));
   const Folder folder(directory);
   crypto::CertificateSpec serving;
   serving.common_name = "kube-apiserver";
@@ -116,8 +119,6 @@ Result<Credentials> open_credentials(const std::string& directory, const Serving
   serving.dns_names = sorted(names.dns_names);
   serving.ip_addresses = sorted(names.ip_addresses);
 
-  Credentials all;
-  all.ca = ORCH_TRY(open_ca(folder, clock));
   all.serving = ORCH_TRY(open_leaf(folder, "server", all.ca, serving, clock));
   all.admin = ORCH_TRY(open_leaf(folder, "admin", all.ca, client_spec("system:admin"), clock));
   all.agents = ORCH_TRY(open_leaf(folder, "agent-client", all.ca,

@@ -25,6 +25,8 @@ struct ServingNames {
   std::vector<std::string> dns_names, ip_addresses;
 };
 
+// The cluster's CA with its key, made where there is none.
+Result<crypto::Identity> open_ca(const std::string& directory, const Clock& clock);
 // Blocking: files and, the first time, five keys.
 Result<Credentials> open_credentials(const std::string& directory, const ServingNames& names,
                                      const Clock& clock, Random& random);

@@ -55,6 +55,9 @@ Result<void> Handler::serve(const std::shared_ptr<AccountedExchange>& exchange) 
     ORCH_TRY(parts_.join.check_token(request));
     return serve_join(exchange);
   }
+  if (target && ClusterRoutes::is_for_servers(target->path)) {
+    return serve_servers(exchange, *target);
+  }
   Result<User> asker = parts_.authenticator.authenticate(request);
   ServerMetrics& metrics = parts_.metrics;
   ++(asker ? metrics.authenticated : metrics.not_authenticated);
@@ -81,6 +84,7 @@ Result<void> Handler::serve(const std::shared_ptr<AccountedExchange>& exchange) 
   ++(decision.allowed ? metrics.allowed : metrics.denied);
   if (!decision.allowed) return refused(user, action, decision.reason);
   if (target->resource) return serve_resource(exchange, *target, std::move(user));
+  if (target->path == cluster::kMembersPath) return parts_.servers.serve_members(exchange, user);
   send(exchange, ORCH_TRY(serve_path(request, *target)));
   return {};
 }
@@ -93,6 +97,19 @@ Result<void> Handler::serve_join(const ExchangePtr& exchange) {
   });
   if (!taken) return service_unavailable("the server is shutting down or overloaded");
   return {};
+}
+
+Result<void> Handler::serve_servers(const std::shared_ptr<AccountedExchange>& exchange,
+                                    const Target& target) {
+  const http::Request& request = exchange->request();
+  if (parts_.audit) {
+    const User server = ClusterRoutes::server_user(request);
+    exchange->set_audit(AuditEntry::begin(*parts_.audit, request, &target, &server));
+  }
+  if (target.path == cluster::kServersPath) {
+    exchange->set_place(ORCH_TRY(in_flight_.enter(true, Lane::system)));
+  }
+  return parts_.servers.serve_servers(exchange, target.path);
 }
 
 Result<http::Response> Handler::serve_path(const http::Request& request,

@@ -11,6 +11,7 @@
 #include "server/apiserver/accounted.h"
 #include "server/apiserver/authenticate.h"
 #include "server/apiserver/authorize.h"
+#include "server/apiserver/cluster_routes.h"
 #include "server/apiserver/health.h"
 #include "server/apiserver/join.h"
 #include "server/apiserver/metrics_page.h"
@@ -36,6 +37,7 @@ class Handler {
     const Tokens& tokens;
     Streams& streams;
     const Join& join;
+    ClusterRoutes& servers;
     TaskPool& slow;             // For what must wait: collections that are deleted one by one.
     const Health& health;       // What /readyz says.
     const store::Store& store;  // Counted by /metrics.
@@ -60,6 +62,8 @@ class Handler {
   // Each answers the exchange, now or later; a Status means that it was not answered yet.
   Result<void> serve(const std::shared_ptr<AccountedExchange>& exchange);
   Result<void> serve_join(const ExchangePtr& exchange);
+  Result<void> serve_servers(const std::shared_ptr<AccountedExchange>& exchange,
+                             const Target& target);
   Result<http::Response> serve_path(const http::Request& request, const Target& target) const;
   Result<void> serve_resource(const ExchangePtr& exchange, const Target& target, User user);
   Result<void> serve_read(const ExchangePtr& exchange, const Target& target,

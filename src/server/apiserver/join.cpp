@@ -18,6 +18,7 @@ namespace {
 
 constexpr size_t kMaxAddresses = 16;
 constexpr size_t kMinPassword = 16, kMaxPassword = 256;
+constexpr std::string_view kSecretSuffix = ".node-password.orch";
 constexpr size_t kMaxNameBytes = 200;  // The Secret's name is longer, and has its limit.
 
 struct JoinRequest {
@@ -89,6 +90,10 @@ WriteRequest new_secret(const std::string& name, const std::string& hash) {
 
 }  // namespace
 
+std::string node_password_key(const std::string& node_name) {
+  return store_key(api::resource::secrets(), "kube-system", node_name + std::string(kSecretSuffix));
+}
+
 crypto::CertificateSpec node_serving_spec(const std::string& node_name,
                                           const std::vector<std::string>& addresses) {
   crypto::CertificateSpec spec;
@@ -113,10 +118,8 @@ Result<void> Join::claim_name(const http::Request& http, const std::string& node
     return forbidden("node name \"" + node + "\" is the server's own");
   }
   if (shows_certificate_of(http, node)) return {};
-  const std::string name = node + ".node-password.orch";
-  const auto kept = [&] {
-    return parts_.store.get(store_key(api::resource::secrets(), "kube-system", name));
-  };
+  const std::string name = node + std::string(kSecretSuffix);
+  const auto kept = [&] { return parts_.store.get(node_password_key(node)); };
   auto record = kept();
   const bool stands = parts_.store.get(store_key(api::resource::nodes(), "", node)) != nullptr;
   if (!record && !stands) {

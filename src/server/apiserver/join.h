@@ -22,18 +22,15 @@
 #include "crypto/pki.h"
 #include "http/http.h"
 #include "server/apiserver/registry.h"
+#include "server/cluster/facts.h"
 #include "store/store.h"
 
 namespace orch::apiserver {
 
-// What every node must know. Texts as they are configured.
-struct ClusterFacts {
-  std::string cluster_cidr = "10.42.0.0/16";  // Pods'.
-  std::string service_cidr = "10.43.0.0/16";
-  std::string cluster_dns = "10.43.0.10";
-  std::string cluster_domain = "cluster.local";
-  std::string node_ports = "30000-32767";
-};
+using cluster::Facts;  // What every node must know.
+
+// Under which key the name's password is kept.
+std::string node_password_key(const std::string& node_name);
 
 // The certificate that a node serves its endpoint with.
 crypto::CertificateSpec node_serving_spec(const std::string& node_name,
@@ -45,7 +42,7 @@ class Join {
     crypto::Identity ca;
     std::string token;     // "" lets nobody join.
     std::string own_node;  // In this process; nobody else gets its name. "" = none.
-    ClusterFacts facts;
+    Facts facts;
     const store::Store& store;
     Registry& registry;
     Clock& clock;

@@ -7,6 +7,7 @@
 #include "http/server.h"
 #include "server/apiserver/bootstrap.h"
 #include "server/apiserver/bootstrap_roles.h"
+#include "server/apiserver/cluster_routes.h"
 #include "server/apiserver/credentials.h"
 #include "server/apiserver/encode.h"
 #include "server/apiserver/encryption.h"
@@ -14,6 +15,7 @@
 #include "server/apiserver/keys.h"
 #include "server/apiserver/local_api.h"
 #include "server/apiserver/local_cache.h"
+#include "server/cluster/cluster.h"
 #include "store/store.h"
 
 namespace orch::apiserver {
@@ -73,6 +75,7 @@ Result<std::unique_ptr<store::Store>> open_store(const Options& options,
   // a power cut; of events the last minutes may be lost. On an SD card it is the difference that
   // counts.
   store.relaxed_flush_ms = 300'000;
+  if (options.cluster) store.replication = &options.cluster->replication();
   return store::Store::open(std::move(store), [](std::string_view key, std::string_view bytes) {
     return tags_of_stored(api::Schema::builtin(), key, bytes);
   });
@@ -190,6 +193,7 @@ struct ApiServer::Rooms {
                            ? nullptr
                            : std::make_unique<OidcIssuer>(options.oidc, *options.clock)}),
         cache(*store),
+        servers(options.cluster, *store),
         handler({api::Schema::builtin(),
                  *options.clock,
                  authenticator,
@@ -201,6 +205,7 @@ struct ApiServer::Rooms {
                  tokens,
                  streams,
                  join,
+                 servers,
                  slow,
                  health,
                  *store,
@@ -239,6 +244,7 @@ struct ApiServer::Rooms {
   Join join;
   Authenticator authenticator;
   LocalCache cache;
+  ClusterRoutes servers;
   TaskPool slow{kSlowThreads};
   Health health{*store};
   Handler handler;
@@ -276,6 +282,7 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(Options options) {
       std::move(http), [&rooms](const std::shared_ptr<http::Exchange>& exchange) {
         rooms.handler.handle(exchange);
       }));
+  if (rooms.options.cluster) ORCH_TRY(rooms.options.cluster->enter(*rooms.store));
   // It listens first, for its port belongs into its own Service, and is ready afterwards.
   const auto api = server->api("system:apiserver");
   ORCH_TRY(run_bootstrap(*api, {network.advertised, rooms.http->port(), network.services.at(1)}));
@@ -336,9 +343,11 @@ void ApiServer::stop() {
   rooms_->watches.stop();
   rooms_->streams.stop();
   rooms_->slow.stop();
+  rooms_->servers.stop();
   rooms_->registry.stop();
   rooms_->timers.stop();
   rooms_->store->close();
+  if (rooms_->options.cluster) rooms_->options.cluster->stop();
   if (rooms_->audit) rooms_->audit->log->close();
 }
 

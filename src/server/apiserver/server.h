@@ -19,6 +19,10 @@
 #include "server/apiserver/tokens.h"
 #include "server/audit/log.h"
 
+namespace orch::cluster {
+class Cluster;
+}
+
 namespace orch::apiserver {
 
 struct Options {
@@ -27,7 +31,7 @@ struct Options {
   uint16_t port = 6443;               // 0 = any free one, see ApiServer::port().
   std::string advertise_address;      // IPv4, as nodes and pods reach this server.
   std::vector<std::string> tls_sans;  // More names and addresses of the server.
-  ClusterFacts facts;                 // Ranges and DNS of the cluster.
+  cluster::Facts facts;               // Ranges and DNS of the cluster.
   uint16_t first_node_port = 30000, last_node_port = 32767;
   std::string own_node;  // The node in this process, whose name is not given away; "" = none.
   // Tokens of service accounts, beside or instead of the server's own key. PEM, ECDSA P-256.
@@ -43,6 +47,7 @@ struct Options {
   int max_requests_inflight = kMaxReadOnlyInFlight;  // 0: no limit.
   int max_mutating_requests_inflight = kMaxMutatingInFlight;
   int io_threads = 2;
+  cluster::Cluster* cluster = nullptr;  // Outlives the server. Null: it is a single one.
   // What of the control plane runs in this process besides: the names that ComponentStatus gives.
   std::vector<std::string> components;
   Clock* clock = &system_clock();
@@ -51,7 +56,8 @@ struct Options {
 
 class ApiServer {
  public:
-  // Returns once it listens and the bootstrap objects stand. Blocking.
+  // Returns once it listens and the bootstrap objects stand; before that, one of several servers
+  // waits for the others (cluster::Cluster::enter). Blocking.
   static Result<std::unique_ptr<ApiServer>> start(Options options);
   ~ApiServer();  // stop()s.
 

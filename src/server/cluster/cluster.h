@@ -1,0 +1,97 @@
+// Cluster: this server's part in a cluster of several: who it is, how it reaches the others, how it
+// lets new ones in and gets in itself. A single server has none.
+//
+// cli/cluster.cpp makes it before the API server; that opens the store with replication(), serves
+// what is below /orch/v1 by it (apiserver/cluster_routes.h), and calls enter() once it listens.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "http/http.h"
+#include "server/cluster/contacts.h"
+#include "server/cluster/enrollment.h"
+#include "server/cluster/identity.h"
+#include "server/cluster/members.h"
+#include "server/cluster/peers.h"
+#include "store/store.h"
+
+namespace orch::cluster {
+
+inline constexpr std::string_view kServersPath = "/orch/v1/servers";
+inline constexpr std::string_view kMembersPath = "/orch/v1/members";
+
+// Waits until `fd` (-1: none) is readable or the time (-1: any) is over. True when the process was
+// told to end.
+using Wait = std::function<bool(int fd, int timeout_ms)>;
+
+struct Options {
+  std::string data_dir;
+  std::string name;               // The node's.
+  std::string address;            // "10.0.0.1:6443"
+  std::string secret;             // Of servers, see welcome.h.
+  std::string encryption_config;  // Its path.
+  std::string version;            // Of orch, for messages.
+  crypto::Identity ca;
+  Enrollment enrollment;
+  Wait wait;
+  Clock* clock = &system_clock();
+  Random* random = &system_random();
+};
+
+class Cluster {
+ public:
+  static Result<std::unique_ptr<Cluster>> open(Options options);
+  ~Cluster() { stop(); }
+
+  const store::Replication& replication() const { return replication_; }
+  // A DNS name that must stand in the certificate that this server serves HTTPS with.
+  std::string serving_name() const { return cluster::serving_name(self_.id); }
+
+  // Returns when the store has caught up with the cluster and this server is a voter: at once for
+  // one that is, else it asks the others for it, with patience. Needs the HTTPS server listening.
+  // What no patience helps against: told to end (status code 0), removed or of a former cluster
+  // (403), another version (400), a name that another server has (AlreadyExists).
+  Result<void> enter(store::Store& store);
+
+  // An upgrade for kPeerPath. See Peers::accept.
+  Result<void> accept_peer(const std::shared_ptr<http::Exchange>& exchange, store::Store& store);
+  // Whether a request for kServersPath comes from somebody who may: 401 otherwise. Never waits.
+  Result<void> check_newcomer(const http::Request& request) const;
+  // A request for kServersPath: who shows the proof is welcomed; who has become a server by that
+  // asks to be added, as a learner. These wait, for seconds.
+  Result<api::Value> serve_newcomer(const http::Request& request, store::Store& store);
+  // An administrator's request for kMembersPath.
+  Result<api::Value> list_members(const store::Store& store) const;
+  // {"action": "remove" | "promote", "server": "<id or name>"}
+  Result<api::Value> change_member(const api::Value& order, store::Store& store);
+
+  // After the store was closed. Idempotent.
+  void stop() { peers_->stop(); }
+
+ private:
+  Cluster(Options options, ServerIdentity self);
+  std::vector<Server> servers(const store::Store& store) const;
+  // The same, after a look at each.
+  std::vector<Server> inspected(const store::Store& store) const;
+  State inspect(const Server& server) const;
+  Result<api::Value> welcome(const api::Value& request, const store::Store& store) const;
+  Result<api::Value> add(uint64_t server, const api::Value& request, store::Store& store);
+
+  Result<void> try_to_enter(store::Store& store);
+  // Waits for what the store calls back about.
+  using Started = std::function<void(std::function<void(Result<void>)>)>;
+  Result<void> await(const Started& start) const;
+
+  const Options options_;
+  const ServerIdentity self_;
+  std::unique_ptr<Contacts> contacts_;
+  std::unique_ptr<Peers> peers_;
+  store::Replication replication_;
+};
+
+}  // namespace orch::cluster

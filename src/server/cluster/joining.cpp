@@ -1,0 +1,79 @@
+#include "server/cluster/joining.h"
+
+#include "api/json.h"
+#include "base/strings.h"
+#include "client/connection.h"
+#include "http/client.h"
+#include "server/cluster/cluster.h"
+
+namespace orch::cluster {
+namespace {
+
+using api::Value;
+
+constexpr int kTimeoutMs = 10'000;
+// A change of membership waits for a majority, and for one before it.
+constexpr int kAddedMs = 30'000;
+constexpr size_t kMaxAnswerBytes = 4u << 20;
+constexpr size_t kNonceBytes = 32;
+
+Result<Value> post(http::ClientOptions options, const Value& body, const std::string& proof) {
+  options.connect_timeout_ms = kTimeoutMs;
+  options.max_body_bytes = kMaxAnswerBytes;
+  options.keep_alive = false;
+  const auto client = ORCH_TRY(http::Client::create(std::move(options)));
+  http::Request request;
+  request.method = "POST";
+  request.target = kServersPath;
+  request.headers.set("Content-Type", "application/json");
+  if (!proof.empty()) request.headers.set(kProofHeader, proof);
+  request.body = api::to_json(body);
+  const http::Response response = ORCH_TRY(client->send(request));
+  const std::string text = response.body.flatten();
+  if (response.status != 200) return client::parse_status(response.status, text);
+  return api::parse_json(text);
+}
+
+}  // namespace
+
+Result<Welcome> ask_to_join(const JoinWish& wish, Random& random) {
+  std::string nonce(kNonceBytes, '\0');
+  random.fill(std::as_writable_bytes(std::span(nonce)));
+  nonce = hex_encode(nonce);
+  http::ClientOptions options;
+  options.url = wish.url;
+  options.ca_sha256 = wish.ca_sha256;
+  options.response_timeout_ms = kTimeoutMs;
+  const Value body = Value::object(
+      {{"name", wish.name}, {"nonce", nonce}, {"protocol", kProtocol}, {"version", wish.version}});
+  const Value answer = ORCH_TRY(post(std::move(options), body, proof_of(wish.secret)));
+  Welcome welcome = ORCH_TRY(open_welcome(answer["welcome"].as_string(), wish.secret, nonce));
+  for (const SharedFile& file : welcome.files) {
+    if (file.path != "tls/ca.crt") continue;
+    if (ORCH_TRY(crypto::certificate_info(file.content)).sha256 == wish.ca_sha256) return welcome;
+  }
+  return bad_request("the welcome's CA is not the token's");
+}
+
+Result<void> ask_to_be_added(const Newcomer& self, std::span<const Contact> contacts) {
+  const Value body = Value::object({{"cluster", self.cluster},
+                                    {"protocol", kProtocol},
+                                    {"contacts", render_contacts(contacts)}});
+  Status last = service_unavailable("no other server of the cluster is known");
+  for (const Contact& contact : contacts) {
+    if (contact.server == self.id) continue;
+    http::ClientOptions options;
+    options.url = "https://" + contact.address;
+    options.ca = self.ca;
+    options.server_name = serving_name(contact.server);
+    options.certificate = self.peer.certificate;
+    options.private_key = self.peer.private_key;
+    options.response_timeout_ms = kAddedMs;
+    auto added = post(std::move(options), body, "");
+    if (added) return {};
+    last = std::move(added).status().in(contact.name + " (" + contact.address + ")");
+  }
+  return last;
+}
+
+}  // namespace orch::cluster
