@@ -36,6 +36,12 @@ int main(int argc, char** argv) {
       return orch::cli::run_snapshot_prune(command.snapshot);
     case Command::Verb::encrypt:
       return orch::cli::run_secrets_encrypt(command.encrypt);
+    case Command::Verb::member_list:
+      return orch::cli::run_member_list(command.member);
+    case Command::Verb::member_remove:
+      return orch::cli::run_member_remove(command.member);
+    case Command::Verb::member_promote:
+      return orch::cli::run_member_promote(command.member);
     case Command::Verb::reset:
       return orch::cli::run_reset(command.reset);
     case Command::Verb::version:

@@ -72,6 +72,11 @@ void add_identity_flags(CLI::App* app, IdentityFlags& o) {
 void add_server_flags(CLI::App* app, ServerOptions& o) {
   add_node_flags(app, o.node);
   add_identity_flags(app, o.identity);
+  app->add_flag("--cluster-init", o.cluster_init,
+                "Begin a cluster of several servers, with what this one has")
+      ->envname(environment_name("cluster-init"));
+  flag(app, "server", o.server,
+       "Join the cluster of this server, https://HOST:6443; --token is its server-token then");
   flag(app, "bind-address", o.bind_address, "Address to listen on");
   flag(app, "https-listen-port", o.https_listen_port, "Port to listen on");
   flag(app, "advertise-address", o.advertise_address,
@@ -165,6 +170,26 @@ void add_encrypt_verb(CLI::App* app, EncryptOptions& o) {
        EncryptOptions::Step::reencrypt);
 }
 
+// `orch member ...`
+std::vector<std::pair<CLI::App*, Command::Verb>> add_member_verbs(CLI::App* app, MemberOptions& o) {
+  using Verb = Command::Verb;
+  CLI::App* member = app->add_subcommand("member", "Look after the servers of a cluster");
+  member->require_subcommand(1);
+  CLI::App* list = member->add_subcommand("list", "Show the servers, and how each does");
+  CLI::App* remove = member->add_subcommand(
+      "remove", "Take a server out for good, dead or alive; it may join anew with an empty disk");
+  CLI::App* promote = member->add_subcommand(
+      "promote", "Give a learner a vote; a server that joined gets it by itself");
+  for (CLI::App* verb : {list, remove, promote}) {
+    flag(verb, "kubeconfig", o.kubeconfig, "Credentials of an administrator");
+    flag(verb, "server", o.server, "URL of any server (default: the kubeconfig's)");
+  }
+  for (CLI::App* verb : {remove, promote})
+    verb->add_option("member", o.member, "Name or id, as in the list")->required();
+  return {
+      {list, Verb::member_list}, {remove, Verb::member_remove}, {promote, Verb::member_promote}};
+}
+
 // The text form of a scalar, as CLI11 takes it.
 Result<std::string> scalar_text(const std::string& where, const api::Value& value) {
   if (value.is_string()) return value.as_string();
@@ -244,7 +269,9 @@ Parsed parse_command_line(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer(
       "\nStart here:\n  orch server            a whole cluster on this machine\n"
-      "  orch agent --server https://HOST:6443 --token-file FILE   one more node\n");
+      "  orch agent --server https://HOST:6443 --token-file FILE   one more node\n"
+      "  orch server --cluster-init        the first of several servers\n"
+      "  orch server --server https://HOST:6443 --token-file FILE  one more server\n");
 
   CLI::App* server = app.add_subcommand("server", "Run the control plane and, by default, a node");
   add_server_flags(server, command.server);
@@ -262,7 +289,8 @@ Parsed parse_command_line(int argc, char** argv) {
   for (CLI::App* verb : {import, list})
     flag(verb, "data-dir", command.image.data_dir, "Where everything is kept");
   import->add_option("archive", command.image.archives, "Archive files")->required();
-  const auto snapshot_verbs = add_snapshot_verbs(&app, command.snapshot);
+  auto grouped_verbs = add_snapshot_verbs(&app, command.snapshot);
+  for (const auto& verb : add_member_verbs(&app, command.member)) grouped_verbs.push_back(verb);
   CLI::App* reset =
       app.add_subcommand("reset", "Remove all pods, mounts, links and rules of this node");
   flag(reset, "data-dir", command.reset.data_dir, "Where everything is kept");
@@ -293,7 +321,7 @@ Parsed parse_command_line(int argc, char** argv) {
   } else if (reset->parsed()) {
     command.verb = Command::Verb::reset;
   }
-  for (const auto& [verb, meaning] : snapshot_verbs)
+  for (const auto& [verb, meaning] : grouped_verbs)
     if (verb->parsed()) command.verb = meaning;
   if (!configured) {
     parsed.exit_code = complain(configured.status());

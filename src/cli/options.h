@@ -40,6 +40,8 @@ struct IdentityFlags {
 
 struct ServerOptions {
   NodeOptions node;
+  bool cluster_init = false;  // Begin a cluster of several servers.
+  std::string server;         // The URL of a server whose cluster is to be joined.
   IdentityFlags identity;
   std::string bind_address = "0.0.0.0";
   uint16_t https_listen_port = 6443;
@@ -92,6 +94,12 @@ struct EncryptOptions {
   std::string encryption_config;
 };
 
+struct MemberOptions {
+  std::string kubeconfig = "/etc/orch/kubeconfig.yaml";  // The administrator's.
+  std::string server;                                    // Instead of the kubeconfig's.
+  std::string member;                                    // For remove and promote: a name or an id.
+};
+
 struct ResetOptions {
   std::string data_dir = "/var/lib/orch";
   std::string run_dir = "/run/orch";
@@ -110,6 +118,9 @@ struct Command {
     snapshot_restore,
     snapshot_prune,
     encrypt,
+    member_list,
+    member_remove,
+    member_promote,
     reset,
     version
   };
@@ -119,6 +130,7 @@ struct Command {
   ImageOptions image;
   SnapshotOptions snapshot;
   EncryptOptions encrypt;
+  MemberOptions member;
   ResetOptions reset;
 };
 

@@ -1,5 +1,7 @@
 #include "cli/process.h"
 
+#include <poll.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -71,6 +73,15 @@ bool wait_for_end(int timeout_ms) {
   const sigset_t set = ending_signals();
   const timespec wait{timeout_ms / 1000, (timeout_ms % 1000) * 1'000'000L};
   return ::sigtimedwait(&set, nullptr, &wait) > 0;
+}
+
+bool wait_for_end(int fd, int timeout_ms) {
+  const sigset_t set = ending_signals();
+  const UniqueFd signals(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  ORCH_CHECK(signals.valid());
+  pollfd waited[2] = {{signals.get(), POLLIN, 0}, {fd, POLLIN, 0}};
+  ::poll(waited, 2, timeout_ms);
+  return waited[0].revents != 0;
 }
 
 Result<std::string> node_name(const NodeOptions& options) {

@@ -26,6 +26,10 @@ void wait_for_end();
 // The same for a while; false when none came.
 bool wait_for_end(int timeout_ms);
 
+// The same, or until `fd` (-1: none) is readable; `timeout_ms` -1: for any time. The signal goes on
+// waiting for the next of these.
+bool wait_for_end(int fd, int timeout_ms);
+
 // The flag, or the host's name in lower case.
 Result<std::string> node_name(const NodeOptions& options);
 // The flag, or the address of the default route.

@@ -11,6 +11,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "cli/cluster.h"
 #include "cli/identity.h"
 #include "cli/join_token.h"
 #include "cli/process.h"
@@ -101,17 +102,23 @@ Result<ServerSetup> check_options(const ServerOptions& options) {
   return setup;
 }
 
+std::string advertised(const ServerOptions& options, const ServerSetup& setup) {
+  return options.advertise_address.empty() ? setup.node_ip.text() : options.advertise_address;
+}
+
 Result<std::unique_ptr<apiserver::ApiServer>> start_api_server(const ServerOptions& options,
-                                                               const ServerSetup& setup) {
+                                                               const ServerSetup& setup,
+                                                               cluster::Cluster* cluster) {
   apiserver::Options api;
   api.data_dir = options.node.data_dir;
   api.bind_address = options.bind_address;
   api.port = options.https_listen_port;
-  api.advertise_address =
-      options.advertise_address.empty() ? setup.node_ip.text() : options.advertise_address;
+  api.advertise_address = advertised(options, setup);
   api.tls_sans = options.tls_sans;
   api.tls_sans.push_back(setup.node_name);
   api.tls_sans.push_back(setup.node_ip.text());
+  if (cluster) api.tls_sans.push_back(cluster->serving_name());
+  api.cluster = cluster;
   api.facts.cluster_cidr = setup.cluster_cidr.text();
   api.facts.service_cidr = setup.service_cidr.text();
   api.facts.cluster_dns = setup.cluster_dns.text();
@@ -161,11 +168,18 @@ Result<void> write_kubeconfig(const ServerOptions& options, const ServerSetup& s
   return write_file_atomic(path, server.admin_kubeconfig(server.url()), setup.kubeconfig_mode);
 }
 
-Result<void> serve(const ServerOptions& options) {
+Result<void> serve(ServerOptions options) {
   ORCH_TRY(prepare_process(options.node));
+  const auto enrollment = ORCH_TRY(settle_enrollment(&options));
   const ServerSetup setup = ORCH_TRY(check_options(options));
 
-  const auto server = ORCH_TRY(start_api_server(options, setup));
+  std::unique_ptr<cluster::Cluster> cluster;  // None: a single server.
+  if (enrollment) {
+    const std::string port = std::to_string(options.https_listen_port);
+    cluster = ORCH_TRY(open_cluster(options, *enrollment,
+                                    {setup.node_name, advertised(options, setup) + ":" + port}));
+  }
+  const auto server = ORCH_TRY(start_api_server(options, setup, cluster.get()));
   const auto controllers_api = server->api("system:kube-controller-manager");
   const auto scheduler_api = server->api("system:kube-scheduler");
   const auto agent_api = server->api("system:node:" + setup.node_name);
@@ -219,7 +233,8 @@ int run_server(const ServerOptions& options) {
   if (options.cluster_reset || !options.cluster_reset_restore_path.empty())
     return run_cluster_reset(options);
   const auto served = serve(options);
-  return served ? 0 : fail(served.status());
+  const bool ended = served || served.status().code == 0;  // Or told to, while it waited.
+  return ended ? 0 : fail(served.status());
 }
 
 }  // namespace orch::cli

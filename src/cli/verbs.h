@@ -19,6 +19,9 @@ int run_snapshot_check(const SnapshotOptions& options);
 int run_snapshot_restore(const SnapshotOptions& options);
 int run_snapshot_prune(const SnapshotOptions& options);
 int run_secrets_encrypt(const EncryptOptions& options);
+int run_member_list(const MemberOptions& options);
+int run_member_remove(const MemberOptions& options);
+int run_member_promote(const MemberOptions& options);
 int run_reset(const ResetOptions& options);
 int run_version();
 

@@ -1,0 +1,36 @@
+// cluster: how `orch server` comes to be one of several servers: by its data directory, which
+// remembers it, or by the flags --cluster-init and --server at the first start. docs/
+// high-availability.md tells the user's side.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+#include "cli/options.h"
+#include "server/cluster/cluster.h"
+
+namespace orch::cli {
+
+// What the data directory says, what a new cluster begins with, or what the server at --server
+// answered (asked with patience); nothing for a single server. Puts the cluster's ranges and names
+// into `options` where these say nothing of their own; 400 where they say otherwise. A servers'
+// token is taken out of `options`, where it would be the nodes'. Status code 0: told to end.
+Result<std::optional<cluster::Enrollment>> settle_enrollment(ServerOptions* options);
+
+// Where `orch server` will serve, and as what.
+struct ServerPlace {
+  std::string name, address;  // "10.0.0.1:6443"
+};
+Result<std::unique_ptr<cluster::Cluster>> open_cluster(const ServerOptions& options,
+                                                       const cluster::Enrollment& enrollment,
+                                                       const ServerPlace& place);
+
+// The file with the token that lets servers join.
+std::string server_token_path(const ServerOptions& options);
+
+// PURE. The second half of settle_enrollment: 400 with the flag that differs.
+Result<void> adopt_facts(const cluster::Facts& facts, ServerOptions* options);
+
+}  // namespace orch::cli
