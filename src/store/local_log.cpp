@@ -1,9 +1,12 @@
-// The local maker of Log: a bounded queue and the writer's thread. Group commit happens by itself:
-// while one batch is on its way to disk, the next one gathers.
+// The local maker of Log: a bounded queue, the writer's thread, which applies, and the settler's,
+// which waits for the disk. Group commit happens by itself: while one batch is on its way to disk,
+// the next one gathers. It is applied meanwhile once it is as large as that one; a smaller one
+// would share the next fsync with too few.
 #include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "store/log.h"
 
@@ -27,7 +30,8 @@ class LocalLog final : public Log {
         clock_(*options.clock),
         max_writes_(options.queue_writes),
         max_bytes_(options.queue_bytes),
-        thread_([this] { run(); }) {}
+        settler_([this] { settle_all(); }),
+        writer_([this] { run(); }) {}
   ~LocalLog() override { close(); }
 
   void propose(Proposal proposal, WhenFull when_full) override {
@@ -44,7 +48,7 @@ class LocalLog final : public Log {
     }
     queued_bytes_ += size_of(proposal.write);
     queue_.push_back(std::move(proposal));
-    if (queue_.size() == 1) work_.notify_one();
+    if (queue_.size() == 1 || queue_.size() == settling_) work_.notify_one();
   }
 
   void close() override {
@@ -54,7 +58,13 @@ class LocalLog final : public Log {
     }
     work_.notify_one();
     room_.notify_all();
-    if (thread_.joinable()) thread_.join();
+    if (writer_.joinable()) writer_.join();
+    {
+      const std::lock_guard lock(mutex_);
+      all_applied_ = true;
+    }
+    applied_anew_.notify_one();
+    if (settler_.joinable()) settler_.join();
   }
 
  private:
@@ -73,15 +83,44 @@ class LocalLog final : public Log {
         batch = take_batch();
       }
       room_.notify_all();
+      size_t applied = batch.size();
       if (!batch.empty()) applier_.apply(std::move(batch));
       const auto due = applier_.flush_at();
-      if (due && *due <= clock_.monotonic()) applier_.flush();
+      if (due && *due <= clock_.monotonic()) {
+        applier_.flush();
+        ++applied;
+      }
+      if (applied == 0) continue;
+      {
+        const std::lock_guard lock(mutex_);
+        applied_ += applied;
+      }
+      applied_anew_.notify_one();
     }
   }
 
-  // Until there is a write, the end, or a flush due. Without relaxed writes no timer runs.
+  // The settler's thread.
+  void settle_all() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      applied_anew_.wait(lock, [this] { return applied_ > 0 || all_applied_; });
+      if (applied_ == 0) return;
+      settling_ = std::exchange(applied_, 0);
+      lock.unlock();
+      work_.notify_one();
+      applier_.settle();
+      lock.lock();
+      settling_ = 0;
+      if (!queue_.empty()) work_.notify_one();
+    }
+  }
+
+  // Until there is a batch, the end, or a flush due. Without relaxed writes no timer runs.
   void wait_for_work(std::unique_lock<std::mutex>& lock) {
-    const auto ready = [this] { return closed_ || !queue_.empty(); };
+    const auto ready = [this] {
+      if (queue_.empty()) return closed_;
+      return applied_ == 0 && queue_.size() >= std::min(settling_, kMaxBatchWrites);
+    };
     if (const auto due = applier_.flush_at()) {
       work_.wait_for(lock, *due - clock_.monotonic(), ready);
     } else {
@@ -106,11 +145,12 @@ class LocalLog final : public Log {
   Clock& clock_;
   const size_t max_writes_, max_bytes_;
   std::mutex mutex_;
-  std::condition_variable work_, room_;
+  std::condition_variable work_, room_, applied_anew_;
   std::deque<Proposal> queue_;
   size_t queued_bytes_ = 0;
-  bool closed_ = false;
-  std::thread thread_;  // Last: it uses everything above.
+  size_t applied_ = 0, settling_ = 0;  // So many: waiting for the settler, in its hands.
+  bool closed_ = false, all_applied_ = false;
+  std::thread settler_, writer_;  // Last: they use everything above.
 };
 
 }  // namespace

@@ -3,7 +3,8 @@
 // nothing above it can tell which maker runs.
 //
 // - local: one process, no copy elsewhere. SQLite's own WAL is the log: applying a batch is one
-//   transaction and one fsync, so proposing is nothing but a queue.
+//   transaction, settling what was applied is one fsync. Each has a thread, so that a batch is
+//   worked out while the disk is busy with the one before.
 // - A replicated log packs a batch into one entry, sends it to its peers, and applies it when a
 //   quorum has it; the entries of others come out of apply() too, without anybody to answer.
 //
@@ -24,15 +25,19 @@ struct Proposal {
   CommitDone done;  // Called once.
 };
 
-// All its functions are called by one thread, the log's.
+// All its functions but settle() are called by one thread, the log's.
 class Applier {
  public:
   virtual ~Applier() = default;
-  // Checks the writes in their order, makes those that won durable and visible, answers all.
+  // Checks the writes in their order against what was applied before. Nobody else sees or hears of
+  // them yet.
   virtual void apply(std::vector<Proposal> batch) = 0;
+  // Makes durable and visible what was applied before this call and has won, answers all of it. It
+  // has a thread of its own: more may be applied meanwhile.
+  virtual void settle() = 0;
   // When flush() is due; nothing while there is nothing to flush.
   virtual std::optional<MonoTime> flush_at() const = 0;
-  virtual void flush() = 0;
+  virtual void flush() = 0;  // To be settled, too.
 };
 
 class Log {
@@ -41,7 +46,7 @@ class Log {
   // Any thread. A full queue is waited for or refused; `done` gets every refusal, on this thread.
   enum class WhenFull { wait, refuse };
   virtual void propose(Proposal proposal, WhenFull when_full) = 0;
-  // Refuses new proposals, has the waiting ones applied, ends the thread. Idempotent.
+  // Refuses new proposals, has the waiting ones applied and settled, ends its threads. Idempotent.
   virtual void close() = 0;
 
   // As in Store. What is here is that of one server alone with its own disk.

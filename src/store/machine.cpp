@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <mutex>
-#include <shared_mutex>
+#include <ranges>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -20,14 +20,6 @@ constexpr int64_t kReservedRevisions = 1000;
 constexpr size_t kMaxUnsavedRows = 512;
 constexpr std::chrono::seconds kFullDiskRetry{30};
 
-Status too_large_version(int64_t wanted, int64_t current) {
-  Status status = gateway_timeout("Too large resource version: " + std::to_string(wanted) +
-                                  ", current: " + std::to_string(current));
-  status.details.causes = {{"ResourceVersionTooLarge", "Too large resource version", ""}};
-  status.details.retry_after_s = 1;
-  return status;
-}
-
 }  // namespace
 
 // What a batch would change, worked out before anything is changed.
@@ -39,6 +31,10 @@ struct Machine::Batch {
   std::vector<Step> steps;
   std::unordered_map<std::string_view, RecordPtr> now;  // Keys changed so far; null: deleted.
   int64_t revision = 0;
+  std::vector<Proposal> proposals;
+  std::vector<Result<Committed>> answers;
+  bool in_table = false;  // To be synced.
+  std::atomic<bool> settled{false};
 };
 
 Machine::Machine(const Options& options, std::unique_ptr<Table> table, Table::Loaded loaded)
@@ -47,42 +43,85 @@ Machine::Machine(const Options& options, std::unique_ptr<Table> table, Table::Lo
       history_(options.history_events, options.history_bytes, loaded.revision),
       revision_(loaded.revision),
       table_(std::move(table)),
+      applied_revision_(loaded.revision),
       floor_(loaded.revision) {
   index_.load(std::move(loaded.records));
 }
 
 void Machine::apply(std::vector<Proposal> proposals, std::optional<std::string> note) {
   hub_.wait_for_room();
-  Batch batch{.steps = {}, .now = {}, .revision = revision_};
-  std::vector<Result<Committed>> answers;
-  answers.reserve(proposals.size());
-  for (const Proposal& proposal : proposals) answers.push_back(stage(proposal.write, &batch));
-
-  if (note && !batch.steps.empty()) {
-    save_or_keep(&batch, *std::move(note));
-    publish(batch);
-  } else if (!batch.steps.empty()) {
-    if (const Result<void> saved = save(batch); saved.ok()) {
-      note_unsaved(batch);
-      publish(batch);
-    } else {
+  while (!in_flight_.empty() && in_flight_.front()->settled) in_flight_.pop_front();
+  const auto batch = std::make_shared<Batch>();
+  batch->revision = applied_revision_;
+  batch->proposals = std::move(proposals);
+  batch->answers.reserve(batch->proposals.size());
+  for (const Proposal& each : batch->proposals) {
+    batch->answers.push_back(stage(each.write, batch.get()));
+  }
+  if (note) {
+    if (!batch->steps.empty()) save_or_keep(batch.get(), *std::move(note));
+    applied_revision_ = batch->revision;
+    publish({&batch, 1});
+    return answer(*batch);
+  }
+  if (!batch->steps.empty()) {
+    if (const Result<void> saved = save(batch.get()); !saved.ok()) {
       if (health_ == Health::full && !flush_at_) {
         flush_at_ = clock_.monotonic() + kFullDiskRetry;
       }
       // Nothing of the batch has happened; what lost against one of its writes hears so, too.
-      for (Result<Committed>& answer : answers) answer = saved.status();
+      return refuse(*batch, saved.status());
     }
+    note_unsaved(*batch);
+    applied_revision_ = batch->revision;
+    in_flight_.push_back(batch);
   }
-  for (size_t i = 0; i < proposals.size(); ++i) proposals[i].done(std::move(answers[i]));
+  const std::lock_guard lock(applied_mutex_);
+  applied_.push_back(batch);
+}
+
+void Machine::answer(Batch& batch) {
+  for (size_t i = 0; i < batch.proposals.size(); ++i) {
+    batch.proposals[i].done(std::move(batch.answers[i]));
+  }
+}
+
+void Machine::refuse(Batch& batch, const Status& why) {
+  for (const Proposal& proposal : batch.proposals) proposal.done(why);
+}
+
+void Machine::settle() {
+  std::vector<std::shared_ptr<Batch>> batches;
+  {
+    const std::lock_guard lock(applied_mutex_);
+    batches.swap(applied_);
+  }
+  const bool in_table = flushed_.exchange(false) || std::ranges::any_of(batches, &Batch::in_table);
+  // Once a sync has failed, what was applied after it is lost as well.
+  const Result<void> synced = in_table ? table_->sync() : table_->health();
+  if (!synced) {
+    health_ = Health::failed;
+    for (const auto& batch : batches) refuse(*batch, synced.status());
+    return;
+  }
+  publish(batches);
+  for (const auto& batch : batches) {
+    batch->settled = true;
+    answer(*batch);
+  }
+}
+
+// As the writes of `batch` so far and of those before it leave it.
+RecordPtr Machine::current(const std::string& key, const Batch& batch) const {
+  if (const auto staged = batch.now.find(key); staged != batch.now.end()) return staged->second;
+  for (const auto& earlier : std::ranges::reverse_view(in_flight_)) {
+    if (const auto at = earlier->now.find(key); at != earlier->now.end()) return at->second;
+  }
+  return get(key);
 }
 
 Result<Committed> Machine::stage(const Write& write, Batch* batch) const {
-  RecordPtr current;
-  if (const auto staged = batch->now.find(write.key); staged != batch->now.end()) {
-    current = staged->second;
-  } else if (const RecordPtr* found = index_.find(write.key)) {
-    current = *found;
-  }
+  const RecordPtr current = this->current(write.key, *batch);
   ORCH_TRY(check_expected(write, current ? current->revision : 0));
 
   Event event;
@@ -118,21 +157,22 @@ std::optional<int64_t> Machine::floor_for(const Batch& batch) const {
   return batch.revision + (relaxed ? kReservedRevisions : 0);
 }
 
-Result<void> Machine::save(const Batch& batch) {
+Result<void> Machine::save(Batch* batch) {
   ORCH_TRY(table_->health());
   std::vector<Table::Change> changes;
-  for (const auto& [event, durability] : batch.steps) {
+  for (const auto& [event, durability] : batch->steps) {
     if (durability == Durability::relaxed) continue;
     const bool put = event.type == EventType::put;
     changes.push_back({event.record->row, put ? event.record : nullptr});
   }
-  const std::optional<int64_t> floor = floor_for(batch);
-  if (!changes.empty() || floor) {
+  const std::optional<int64_t> floor = floor_for(*batch);
+  batch->in_table = !changes.empty() || floor;
+  if (batch->in_table) {
     const Result<void> written = table_->write(changes, floor);
     note_health(written);
     ORCH_TRY(written);
   }
-  floor_ = std::max(floor_, floor.value_or(changes.empty() ? 0 : batch.revision));
+  floor_ = std::max(floor_, floor.value_or(changes.empty() ? 0 : batch->revision));
   return {};
 }
 
@@ -176,11 +216,12 @@ void Machine::note_unsaved(const Batch& batch) {
   }
 }
 
-void Machine::publish(const Batch& batch) {
+void Machine::publish(std::span<const std::shared_ptr<Batch>> batches) {
   std::vector<Event> events;
-  events.reserve(batch.steps.size());
-  for (const Batch::Step& step : batch.steps) events.push_back(step.event);
-  publish(events, batch.revision);
+  for (const auto& batch : batches) {
+    for (const Batch::Step& step : batch->steps) events.push_back(step.event);
+  }
+  if (!events.empty()) publish(events, events.back().revision);
 }
 
 void Machine::bring_in(const std::vector<Event>& events, int64_t revision) {
@@ -203,11 +244,11 @@ void Machine::publish(const std::vector<Event>& events, int64_t revision) {
 }
 
 void Machine::note_health(const Result<void>& written) {
-  const Health before = health_;
+  Health before = health_;
   Health now = Health::good;
   if (!written) now = table_->health() ? Health::full : Health::failed;
-  if (now == before) return;
-  health_ = now;
+  // settle() may find meanwhile that the disk failed; that stays.
+  if (now == before || !health_.compare_exchange_strong(before, now)) return;
   if (now == Health::good) log::info("store", "there is space again: writes go on");
   if (now == Health::full) log::error("store", written.status().message);
 }
@@ -223,10 +264,11 @@ void Machine::flush() {
   std::ranges::sort(changes, {}, &Table::Change::row);  // Neighbouring pages together.
   // With nothing to save it is a look whether a full disk has room again.
   const bool with_floor = changes.empty() || unsaved_note_;
-  const auto floor = with_floor ? std::optional(std::max(floor_, revision_)) : std::nullopt;
+  const auto floor = with_floor ? std::optional(std::max(floor_, applied_revision_)) : std::nullopt;
   const Result<void> written = table_->write(changes, floor, unsaved_note_);
   note_health(written);
   if (written.ok()) {
+    flushed_ = true;
     unsaved_.clear();
     unsaved_note_.reset();
     return;
@@ -247,7 +289,7 @@ Result<void> Machine::restore(std::vector<RecordPtr> records, int64_t revision, 
   unsaved_.clear();
   unsaved_note_.reset();
   flush_at_.reset();
-  floor_ = revision;
+  floor_ = applied_revision_ = revision;
 
   const std::unique_lock lock(lock_);
   index_.load(std::move(records));
@@ -260,119 +302,12 @@ Result<void> Machine::restore(std::vector<RecordPtr> records, int64_t revision, 
 void Machine::close() {
   if (!table_) return;
   flush();
-  if (unsaved_.empty() && floor_ > revision_) {
-    if (const Result<void> written = table_->write({}, revision_); !written.ok()) {
+  if (unsaved_.empty() && floor_ > applied_revision_) {
+    if (const Result<void> written = table_->write({}, applied_revision_); !written.ok()) {
       log::warning("store", "close: " + written.status().message);
     }
   }
   table_.reset();
-}
-
-RecordPtr Machine::get(std::string_view key) const {
-  const std::shared_lock lock(lock_);
-  const RecordPtr* found = index_.find(key);
-  return found != nullptr ? *found : nullptr;
-}
-
-size_t Machine::count(std::string_view prefix) const {
-  const std::shared_lock lock(lock_);
-  return index_.count(prefix);
-}
-
-int64_t Machine::revision() const {
-  const std::shared_lock lock(lock_);
-  return revision_;
-}
-
-Result<Range> Machine::range(const Query& query) const {
-  const std::shared_lock lock(lock_);
-  if (query.at_revision == 0 || query.at_revision == revision_) return range_now(query);
-  if (query.at_revision > revision_) return too_large_version(query.at_revision, revision_);
-  if (query.at_revision < history_.floor()) {
-    return expired("the state at revision " + std::to_string(query.at_revision) +
-                   " is forgotten (" + std::to_string(history_.floor()) + ")");
-  }
-  return range_then(query);
-}
-
-// Adds the record to a range that has a filter, or says that there is more.
-void Machine::take(const Query& query, const RecordPtr& record, Range* range) {
-  if (!query.keep(*record)) return;
-  range->more = query.limit != 0 && range->records.size() == query.limit;
-  if (!range->more) range->records.push_back(record);
-}
-
-Range Machine::range_now(const Query& query) const {
-  Range range;
-  range.revision = revision_;
-  Index::Walk walk = query.start_after < query.prefix ? index_.from(query.prefix)
-                                                      : index_.after(query.start_after);
-  size_t left = index_.count(query.prefix, query.start_after);
-  if (query.keep) {
-    for (; left > 0 && !range.more; --left, walk.next()) {
-      if (walk.marks().may_hold(query.marks)) take(query, *walk.peek(), &range);
-    }
-    return range;
-  }
-  const size_t wanted = query.limit == 0 ? left : std::min(left, query.limit);
-  range.records.reserve(wanted);
-  for (size_t i = 0; i < wanted; ++i, walk.next()) range.records.push_back(*walk.peek());
-  range.remaining = left - wanted;
-  range.more = range.remaining > 0;
-  return range;
-}
-
-// The state now, with what has changed since taken back while walking.
-Range Machine::range_then(const Query& query) const {
-  const auto undo = history_.undo(query, query.at_revision);
-  Range range;
-  range.revision = query.at_revision;
-  Index::Walk walk = query.start_after < query.prefix ? index_.from(query.prefix)
-                                                      : index_.after(query.start_after);
-  size_t left = index_.count(query.prefix, query.start_after);
-  auto then = undo.begin();
-  const auto is_full = [&] {
-    if (query.keep) return range.more;
-    return query.limit != 0 && range.records.size() == query.limit;
-  };
-  while (!is_full()) {
-    const RecordPtr* now = left > 0 ? walk.peek() : nullptr;
-    if (now == nullptr && then == undo.end()) break;
-    const bool is_now = now != nullptr && (then == undo.end() || (*now)->key <= then->first);
-    const bool is_then = then != undo.end() && (now == nullptr || then->first <= (*now)->key);
-    const RecordPtr& record = is_then ? then->second : *now;
-    if (record && query.keep) {
-      take(query, record, &range);
-    } else if (record) {
-      range.records.push_back(record);
-    }
-    if (is_then) ++then;
-    if (is_now) {
-      walk.next();
-      --left;
-    }
-  }
-  if (query.keep) return range;
-  // What remains was there then: what is there now, less what came, plus what went since.
-  range.remaining = left;
-  for (; then != undo.end(); ++then) {
-    if (index_.find(then->first) != nullptr) --range.remaining;
-    if (then->second) ++range.remaining;
-  }
-  range.more = range.remaining > 0;
-  return range;
-}
-
-Result<std::unique_ptr<Watch>> Machine::watch(std::string_view prefix, int64_t from_revision,
-                                              Sink sink) {
-  // No publish() comes between the look at the history and joining the hub.
-  const std::shared_lock lock(lock_);
-  if (from_revision < history_.floor()) {
-    return expired("too old resource version: " + std::to_string(from_revision) + " (" +
-                   std::to_string(history_.floor()) + ")");
-  }
-  return hub_.add(prefix, from_revision, std::max(from_revision, revision_),
-                  history_.since(from_revision, prefix), std::move(sink));
 }
 
 }  // namespace orch::store

@@ -2,14 +2,21 @@
 // reads. What it holds: the index (now), the history (lately), the table (on disk), the hub (who
 // wants to know).
 //
+// A batch that was applied is in the table's WAL, and known to those that are applied after it; it
+// is visible when it was settled, for readers must not see what a loss of power could take back.
+// When its fsync fails, all that was applied is refused, as is every write after it.
+//
 // Relaxed writes change memory at once and are noted as unsaved rows, which flush() puts on disk in
 // one transaction. Since their revisions have been handed out, a crash must not hand them out
 // again: the table's revision floor is kept ahead of them, a block at a time.
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -29,10 +36,11 @@ class Machine final : public Applier {
 
   // The log's thread.
   void apply(std::vector<Proposal> batch) override { apply(std::move(batch), std::nullopt); }
-  // With a note the log itself is the truth (Table::Truth::log): the batch takes effect whatever
-  // becomes of the table, where the note is kept with the state that it speaks of. What the table
-  // could not take waits for flush(); `relaxed` means nothing.
+  // With a note the log itself is the truth (Table::Truth::log): the batch takes effect at once and
+  // whatever becomes of the table, where the note is kept with the state that it speaks of. What
+  // the table could not take waits for flush(); `relaxed` means nothing.
   void apply(std::vector<Proposal> batch, std::optional<std::string> note);
+  void settle() override;
   std::optional<MonoTime> flush_at() const override;
   void flush() override;
   // For an engine (engine.h): what became of some keys elsewhere, at revisions given there, and
@@ -55,14 +63,17 @@ class Machine final : public Applier {
 
  private:
   struct Batch;
+  RecordPtr current(const std::string& key, const Batch& batch) const;
   Result<Committed> stage(const Write& write, Batch* batch) const;
   std::optional<int64_t> floor_for(const Batch& batch) const;
-  Result<void> save(const Batch& batch);
+  Result<void> save(Batch* batch);
   void save_or_keep(Batch* batch, std::string note);
   void note_unsaved(const Batch& batch);
   void note_health(const Result<void>& written);
-  void publish(const Batch& batch);
+  void publish(std::span<const std::shared_ptr<Batch>> batches);
   void publish(const std::vector<Event>& events, int64_t revision);
+  static void answer(Batch& batch);
+  static void refuse(Batch& batch, const Status& why);
   Range range_now(const Query& query) const;
   static void take(const Query& query, const RecordPtr& record, Range* range);
   Range range_then(const Query& query) const;
@@ -70,17 +81,23 @@ class Machine final : public Applier {
   Clock& clock_;
   const int64_t relaxed_flush_ms_;
 
-  mutable RwLock lock_;  // Over these three. The log's thread alone writes, so it reads without.
+  mutable RwLock lock_;  // Over these three.
   Index index_;
   History history_;
   int64_t revision_;
 
   WatchHub hub_;
   std::atomic<Health> health_{Health::good};
+  std::unique_ptr<Table> table_;  // Null when closed, or when an engine keeps the state.
+
+  std::mutex applied_mutex_;
+  std::vector<std::shared_ptr<Batch>> applied_;  // For settle(), as is
+  std::atomic<bool> flushed_{false};             // what flush() wrote.
 
   // The log's thread alone.
-  std::unique_ptr<Table> table_;  // Null when closed, or when an engine keeps the state.
-  int64_t floor_;                 // A start from the disk as it is now would continue above it.
+  std::deque<std::shared_ptr<Batch>> in_flight_;  // Applied; not all of them are visible yet.
+  int64_t applied_revision_;
+  int64_t floor_;  // A start from the disk as it is now would continue above it.
   std::unordered_map<int64_t, RecordPtr> unsaved_;  // By row; null where the row is to be removed.
   std::optional<std::string> unsaved_note_;         // Of the state with what is unsaved.
   std::optional<MonoTime> flush_at_;

@@ -1,6 +1,7 @@
 #include "store/sqlite.h"
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 
 namespace orch::store {
@@ -45,6 +46,30 @@ bool Connection::is_disk_full(int code) const {
   const bool writing = code == SQLITE_IOERR_WRITE || code == SQLITE_IOERR_SHMSIZE;
   const int error_number = sqlite3_system_errno(connection_.get());
   return writing && (error_number == ENOSPC || error_number == EDQUOT);
+}
+
+void SyncedFile::Close::operator()(sqlite3_file* file) const {
+  if (file->pMethods != nullptr) file->pMethods->xClose(file);
+  std::free(file);
+}
+
+Result<SyncedFile> SyncedFile::open_wal(Connection& connection) {
+  sqlite3_vfs* vfs = nullptr;
+  sqlite3_file_control(connection.raw(), "main", SQLITE_FCNTL_VFS_POINTER, &vfs);
+  const char* const database = sqlite3_db_filename(connection.raw(), "main");
+  const char* const path = sqlite3_filename_wal(database);
+  SyncedFile wal(path);
+  wal.file_.reset(static_cast<sqlite3_file*>(std::calloc(1, static_cast<size_t>(vfs->szOsFile))));
+  int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_WAL;
+  const int code = vfs->xOpen(vfs, path, wal.file_.get(), flags, &flags);
+  if (code != SQLITE_OK) return connection.failure(code, "open " + wal.path_);
+  return wal;
+}
+
+Result<void> SyncedFile::sync() {
+  const int code = file_->pMethods->xSync(file_.get(), SQLITE_SYNC_NORMAL);
+  if (code == SQLITE_OK) return {};
+  return service_unavailable(path_ + ": sync: " + sqlite3_errstr(code));
 }
 
 }  // namespace orch::store

@@ -1,5 +1,5 @@
-// A thin skin over SQLite's C interface: a connection, a prepared statement, and its result codes
-// as Status. One thread at a time uses a connection and its statements.
+// A thin skin over SQLite's C interface: a connection, a prepared statement, a file, and its result
+// codes as Status. One thread at a time uses a connection and its statements.
 #pragma once
 
 #include <sqlite3.h>
@@ -72,6 +72,24 @@ class Connection {
 
   std::unique_ptr<sqlite3, Close> connection_;
   std::string path_;
+};
+
+// The write-ahead log of a database as a file of its own, to be synced while its connection writes
+// on another thread. Gone before the connection.
+class SyncedFile {
+ public:
+  static Result<SyncedFile> open_wal(Connection& connection);
+  // What was written before this call, by whomever, is on disk.
+  Result<void> sync();
+
+ private:
+  struct Close {
+    void operator()(sqlite3_file* file) const;
+  };
+  explicit SyncedFile(std::string path) : path_(std::move(path)) {}
+
+  std::string path_;
+  std::unique_ptr<sqlite3_file, Close> file_;
 };
 
 }  // namespace orch::store

@@ -78,7 +78,7 @@ void Store::commit(Write write, CommitDone done) {
 
 Result<Committed> Store::commit(Write write) {
   ORCH_TRY(validate_write(write));
-  // Shared, for the writer's thread may still be inside set_value() when we have the answer.
+  // Shared, for the thread that answers may still be inside set_value() when we have the answer.
   const auto promise = std::make_shared<std::promise<Result<Committed>>>();
   std::future<Result<Committed>> answer = promise->get_future();
   const auto done = [promise](Result<Committed> result) { promise->set_value(std::move(result)); };

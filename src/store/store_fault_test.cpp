@@ -5,7 +5,9 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <atomic>
 #include <catch2/catch_test_macros.hpp>
+#include <condition_variable>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -40,6 +42,33 @@ class Disk {
     const std::lock_guard lock(mutex_);
     unsynced_.push_back({path, offset, std::move(before)});
   }
+  // Syncs of the WAL wait, from now on until release() says how they end.
+  void hold_syncs() {
+    const std::lock_guard lock(mutex_);
+    held_ = true;
+  }
+  void wait_for_sync() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return waiting_; });
+  }
+  void release(int code) {
+    const std::lock_guard lock(mutex_);
+    held_ = waiting_ = false;
+    held_code_ = code;
+    changed_.notify_all();
+  }
+  int next_sync() {
+    {
+      std::unique_lock lock(mutex_);
+      if (held_) {
+        waiting_ = true;
+        changed_.notify_all();
+        changed_.wait(lock, [this] { return !held_; });
+        return held_code_;
+      }
+    }
+    return next_operation();
+  }
   void synced(const std::string& path) {
     const std::lock_guard lock(mutex_);
     std::erase_if(unsynced_, [&](const Undo& undo) { return undo.path == path; });
@@ -72,6 +101,9 @@ class Disk {
     std::string before;  // Zeroes where the file was shorter.
   };
   std::mutex mutex_;
+  std::condition_variable changed_;
+  bool held_ = false, waiting_ = false;
+  int held_code_ = SQLITE_OK;
   int operations_ = 0, fail_at_ = 0, code_ = SQLITE_IOERR_WRITE;
   Failure failure_ = Failure::once;
   std::vector<Undo> unsynced_;
@@ -108,7 +140,7 @@ int truncate_file(sqlite3_file* file, sqlite3_int64 size) {
 }
 
 int sync_file(sqlite3_file* file, int) {  // Bookkeeping only: no power is lost for real.
-  if (const int code = disk().next_operation()) {
+  if (const int code = disk().next_sync()) {
     return (code & 0xff) == SQLITE_IOERR ? SQLITE_IOERR_FSYNC : code;
   }
   disk().synced(*file_of(file).path);
@@ -315,6 +347,67 @@ TEST_CASE("after a failed fsync no write succeeds, and reads go on") {
   REQUIRE(store->revision() == revision);
   REQUIRE(store->get("/a/new") == nullptr);
   REQUIRE(store->count("/a/") > 0);
+}
+
+// Three writes while the disk is busy with the first: one that wins, and one that loses against
+// the first. Nobody may see or hear of any before `code` is how the sync ends.
+void write_beside_a_sync(int code) {
+  TestFolder folder;
+  disk().arm(0, Failure::once, SQLITE_OK);
+  Options options = options_for(folder, register_vfs());
+  options.checkpoint_pages = 4096;
+  auto store = *Store::open(options, no_tags);
+  std::atomic<int> told{0}, seen{0};
+  const auto watch = *store->watch(
+      "", 1, [&](std::span<const Event> events) { seen += static_cast<int>(events.size()); });
+  std::vector<Result<Committed>> answers;
+  const auto commit = [&](const char* key) {
+    Write write;
+    write.key = key;
+    write.bytes = "bytes";
+    write.expected_revision = 0;
+    store->commit(std::move(write), [&](Result<Committed> answer) {
+      answers.push_back(std::move(answer));
+      ++told;
+    });
+  };
+  Write before;
+  before.key = "/a/first";
+  before.bytes = "first";
+  REQUIRE(store->commit(before)->revision == 2);
+
+  disk().hold_syncs();
+  commit("/a/1");
+  disk().wait_for_sync();
+  commit("/a/1");
+  commit("/a/2");
+  REQUIRE(told == 0);
+  REQUIRE(store->count("/a/") == 1);
+  REQUIRE(store->revision() == 2);
+  disk().release(code);
+  store->close();
+  REQUIRE(answers.size() == 3);
+  if (code == SQLITE_OK) {
+    REQUIRE(answers[0]->revision == 3);
+    REQUIRE(answers[1].status().already_exists());
+    REQUIRE(answers[2]->revision == 4);
+    REQUIRE(store->revision() == 4);
+    REQUIRE(store->health() == Health::good);
+  } else {
+    for (const auto& answer : answers) REQUIRE(answer.status().code == 503);
+    REQUIRE(store->revision() == 2);
+    REQUIRE(store->get("/a/2") == nullptr);
+    REQUIRE(store->health() == Health::failed);
+    REQUIRE(seen <= 1);
+  }
+}
+
+TEST_CASE("what the disk has not taken yet is neither seen nor heard of") {
+  write_beside_a_sync(SQLITE_OK);
+}
+
+TEST_CASE("a failed fsync refuses all that waits for it") {
+  write_beside_a_sync(SQLITE_IOERR_FSYNC);
 }
 
 TEST_CASE("a full disk refuses a write by name, and takes the next when there is space") {

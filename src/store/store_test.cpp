@@ -318,7 +318,7 @@ TEST_CASE("a full queue refuses at once") {
     *what = true;
     changed.notify_all();
   };
-  // The first answer holds the writer's thread, so that the queue fills. (Only a test may.)
+  // The first answer holds the thread of answers, so that the queue fills. (Only a test may.)
   store->commit(put("/a/0"), [&](Result<Committed>) {
     signal(&held);
     std::unique_lock lock(mutex);
@@ -333,14 +333,19 @@ TEST_CASE("a full queue refuses at once") {
     const std::lock_guard lock(mutex);
     ++answers;
   };
-  store->commit(put("/a/1"), count);
-  store->commit(put("/a/2"), count);
-  int code = 0;
-  store->commit(put("/a/3"), [&](Result<Committed> result) { code = result.status().code; });
-  REQUIRE(code == 429);
+  // Two wait in the queue, and as many may have been applied meanwhile.
+  int refused = 0;
+  for (int i = 1; i <= 5; ++i) {
+    store->commit(put("/a/" + std::to_string(i)), [&](Result<Committed> result) {
+      if (result.ok()) return count(std::move(result));
+      REQUIRE(result.status().code == 429);
+      ++refused;
+    });
+  }
+  REQUIRE(refused >= 1);
   signal(&released);
   store->close();
-  REQUIRE(answers == 2);
+  REQUIRE(answers == 5 - refused);
 }
 
 }  // namespace

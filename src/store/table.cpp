@@ -17,22 +17,20 @@ namespace {
 
 constexpr int64_t kFormat = 1;  // PRAGMA user_version.
 
-// page_size only counts for a new file. SECURE_DELETE is Debian's default; FAST keeps deleted
+// NORMAL: a transaction is whole, and waits for no disk; that is what sync() does. page_size only
+// counts for a new file. SECURE_DELETE is Debian's default; FAST keeps deleted
 // Secrets from lying around where that costs no extra write.
 constexpr const char* kSettings =
     "PRAGMA page_size=4096;"
     "PRAGMA journal_mode=WAL;"
-    "PRAGMA synchronous=FULL;"
+    "PRAGMA synchronous=NORMAL;"
     "PRAGMA wal_autocheckpoint=0;"
     "PRAGMA journal_size_limit=33554432;"
     "PRAGMA cache_size=-4096;"
     "PRAGMA temp_store=MEMORY;"
     "PRAGMA secure_delete=FAST;";
 
-// Beneath a replicated log, which is what a start after power loss reads first, a transaction need
-// not be on disk yet; it must only be whole.
-constexpr const char* kReplicatedSettings =
-    "PRAGMA synchronous=NORMAL;"
+constexpr const char* kNoteSchema =
     "CREATE TABLE IF NOT EXISTS note(id INTEGER PRIMARY KEY CHECK(id = 1), bytes BLOB NOT NULL);";
 
 // meta has one row: the revision that is not to be handed out again, nor any below.
@@ -109,7 +107,7 @@ Result<void> Table::prepare(Truth truth) {
                           ": a newer orch wrote it");
   }
   if (truth == Truth::log) {
-    ORCH_TRY(connection_.run(kReplicatedSettings));
+    ORCH_TRY(connection_.run(kNoteSchema));
     set_note_ = ORCH_TRY(connection_.prepare("INSERT OR REPLACE INTO note VALUES(1, ?)"));
     erase_all_ = ORCH_TRY(connection_.prepare("DELETE FROM o"));
   }
@@ -124,6 +122,7 @@ Result<void> Table::prepare(Truth truth) {
     return SQLITE_OK;
   };
   sqlite3_wal_hook(connection_.raw(), on_commit, this);
+  wal_ = ORCH_TRY(SyncedFile::open_wal(connection_));
   return {};
 }
 
@@ -221,6 +220,13 @@ Result<void> Table::run(const Work& work) {
   if (code != SQLITE_DONE) result = undo(code);
   checkpointer_->leave_transaction(wal_pages_);
   return result;
+}
+
+Result<void> Table::sync() {
+  ORCH_TRY(health());
+  Result<void> synced = wal_->sync();
+  if (!synced) latch(synced.status());
+  return synced;
 }
 
 Status Table::undo(int code) {

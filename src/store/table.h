@@ -2,7 +2,8 @@
 // integer id that the object got when it was created; the index by key lives in memory, so there is
 // no second index on disk, no old revision, nothing to compact. Every row carries a checksum.
 //
-// One thread at a time: open() and load() at the start, then the log's thread, then whoever closes.
+// One thread at a time: open() and load() at the start, then the log's thread, then whoever closes;
+// sync() may run beside them.
 #pragma once
 
 #include <memory>
@@ -41,8 +42,8 @@ class Table {
     std::string note;                // The last one that was written.
   };
 
-  // What a start after a loss of power may rely on: this table, so that each write waits for the
-  // disk; or a replicated log above it, so that the table need only be whole.
+  // What a start after a loss of power may rely on: this table, so that what was acknowledged was
+  // synced; or a replicated log above it, so that the table need only be whole.
   enum class Truth { table, log };
 
   // Makes the directory and the file where they are missing. Holds a lock on the directory.
@@ -50,14 +51,16 @@ class Table {
 
   Result<Loaded> load(const Store::Tagger& tagger);
 
-  // One transaction, on disk (fsync) when it succeeds, undone when it fails. `revision_floor`, when
-  // given, is what load() will at least return as revision; without it that is the greatest
-  // revision in a row. `note`, when given, is what load() will return: bytes that the log wants to
-  // find beside the state that they speak of. A full disk is told as such and may be tried again;
-  // every other failure is final: see health().
+  // One transaction, undone when it fails. It is whole, and on disk once sync() or close() has
+  // succeeded. `revision_floor`, when given, is what load() will at least return as revision;
+  // without it that is the greatest revision in a row. `note`, when given, is what load() will
+  // return: bytes that the log wants to find beside the state that they speak of. A full disk is
+  // told as such and may be tried again; every other failure is final: see health().
   Result<void> write(std::span<const Change> changes, std::optional<int64_t> revision_floor,
                      std::optional<std::string_view> note = {});
-  // The same for a whole state: all rows that there were are removed.
+  // Puts on disk (fsync) what was written before this call. A failure is final.
+  Result<void> sync();
+  // As write(), for a whole state: all rows that there were are removed.
   Result<void> replace(std::span<const Change> rows, int64_t revision_floor, std::string_view note);
 
   // Writes these rows as the cipher would write them now, and leaves nothing of what they were
@@ -93,6 +96,7 @@ class Table {
   std::optional<Statement> begin_, commit_, rollback_, put_, erase_, erase_all_, set_floor_,
       set_note_;
   int wal_pages_ = 0;
+  std::optional<SyncedFile> wal_;
 
   mutable std::mutex health_mutex_;
   std::optional<Status> failure_;

@@ -28,7 +28,7 @@ class WatchHub {
   WatchHub();
   ~WatchHub();  // Ends the thread; what was not delivered yet is dropped.
 
-  // From the writer's thread, before it publishes: waits while too much is undelivered.
+  // From the writer's thread, before it applies: waits while too much is undelivered.
   void wait_for_room();
   // In the order of revisions. Quick: it only queues. `revision` is the last event's.
   void publish(const std::vector<Event>& events, int64_t revision);
