@@ -8,6 +8,18 @@
 namespace orch::api {
 namespace {
 
+TEST_CASE("what JSON may hold as it is and YAML may not is escaped in YAML") {
+  for (const char* text : {"a\x7f", "\xC2\x80", "\xC2\x9F", "\xEF\xBF\xBE", "x\xEF\xBF\xBF\n"}) {
+    Value value(Value::Object{});
+    value.set(text, Value(text));
+    const auto again = parse_yaml(to_yaml(value));
+    REQUIRE(again.ok());
+    REQUIRE(*again == value);
+  }
+  // Their neighbours stand as they are.
+  REQUIRE(to_yaml(Value("\xC2\xA0 \xEF\xBF\xBD")) == "\xC2\xA0 \xEF\xBF\xBD\n");
+}
+
 TEST_CASE("what ends a line in YAML alone is written so that it reads back") {
   for (const char* text : {"a\xC2\x85z", "\xE2\x80\xA8", "a\nb\xE2\x80\xA9\n", "\xEF\xBB\xBFx"}) {
     const Value value = Value::object({{text, text}});

@@ -4,6 +4,7 @@
 // ones are refused, aliases are copies that count against the node limit.
 #include <yaml.h>
 
+#include <cstdio>
 #include <map>
 #include <memory>
 
@@ -196,14 +197,41 @@ class Reader {
 // Longer keys need a mark before them (YAML 1.2.2, 7.4.2).
 constexpr size_t kMaxSimpleKeyBytes = 1024;
 
-// What YAML 1.1 takes for the end of a line or leaves out, and JSON does not.
-struct Escape {
-  std::string_view character, escaped;
+// A character that JSON may hold as it is and YAML may not: what is not printable to it
+// (1.2.2, 5.1; all of the Basic Multilingual Plane), and what it takes for the end of a line or
+// leaves out.
+struct Unprintable {
+  size_t bytes = 0;  // 0: the character may stand as it is.
+  unsigned code = 0;
 };
-constexpr Escape kEscapes[] = {{"\xC2\x85", "\\u0085"},
-                               {"\xE2\x80\xA8", "\\u2028"},
-                               {"\xE2\x80\xA9", "\\u2029"},
-                               {"\xEF\xBB\xBF", "\\uFEFF"}};
+Unprintable unprintable_at(std::string_view text, size_t at) {
+  const auto byte = [&](size_t i) {
+    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u;
+  };
+  const unsigned lead = byte(at), second = byte(at + 1), third = byte(at + 2);
+  if (lead == 0x7f) return {1, lead};
+  if (lead == 0xc2 && second < 0xa0) return {2, second};  // U+0080 to U+009F.
+  const unsigned code = (lead & 0x0f) << 12 | (second & 0x3f) << 6 | (third & 0x3f);
+  if (lead == 0xe2 && (code == 0x2028 || code == 0x2029)) return {3, code};
+  if (lead == 0xef && (code == 0xfeff || code >= 0xfffe)) return {3, code};
+  return {};
+}
+
+std::string escape_unprintable(std::string_view text) {
+  std::string out;
+  for (size_t at = 0; at < text.size();) {
+    const Unprintable found = unprintable_at(text, at);
+    if (found.bytes == 0) {
+      out += text[at++];
+      continue;
+    }
+    char escaped[8];
+    std::snprintf(escaped, sizeof escaped, "\\u%04X", found.code);
+    out += escaped;
+    at += found.bytes;
+  }
+  return out;
+}
 
 // True when a plain scalar of this text would read back as this very string.
 bool plain_is_safe(const std::string& text) {
@@ -215,10 +243,9 @@ bool plain_is_safe(const std::string& text) {
   if (std::string_view("-?:,[]{}#&*!|>'\"%@`").find(text.front()) != std::string_view::npos)
     return false;
   if (text.find(": ") != text.npos || text.find(" #") != text.npos) return false;
-  for (const Escape& escape : kEscapes)
-    if (text.find(escape.character) != text.npos) return false;
-  for (const char c : text)
-    if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) == 0x7f) return false;
+  for (size_t at = 0; at < text.size(); ++at)
+    if (static_cast<unsigned char>(text[at]) < 0x20 || unprintable_at(text, at).bytes > 0)
+      return false;
   return true;
 }
 
@@ -229,12 +256,9 @@ void write_text(std::string* out, const std::string& text) {
     out->append(text);
     return;
   }
-  const size_t begin = out->size();
-  append_json_string(out, text);  // A JSON string is a YAML double-quoted one, but for these.
-  for (const Escape& escape : kEscapes) {
-    for (size_t at = begin; (at = out->find(escape.character, at)) != out->npos;)
-      out->replace(at, escape.character.size(), escape.escaped);
-  }
+  std::string quoted;
+  append_json_string(&quoted, text);  // A JSON string is a YAML double-quoted one, but for these.
+  *out += escape_unprintable(quoted);
 }
 
 void write_members(std::string* out, const Value& value, int indent, bool first_in_place) {
