@@ -249,7 +249,7 @@ bool Connection::flush_out() {
   while (!write_armed_) {
     const std::string_view chunk = out_.chunk();
     if (chunk.empty()) return true;
-    const IoResult result = transport_.write(chunk);
+    const IoResult result = transport_.write(chunk, out_.more());
     if (result.kind != Io::done) {
       set_write_deadline();
       return wait_for(result);

@@ -22,6 +22,7 @@ std::string_view OutputQueue::chunk() {
 
 void OutputQueue::written(size_t n) {
   chunk_.remove_prefix(n);
+  bytes_ -= n;
   while (n > 0) {
     const size_t left = pieces_.front().view.size() - offset_;
     if (n < left) {

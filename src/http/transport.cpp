@@ -12,10 +12,15 @@ namespace orch::http {
 
 namespace {
 
-// A BIO over the descriptor in its `num`: recv and send that never raise SIGPIPE.
-int bio_descriptor(BIO* bio) {
-  return static_cast<int>(reinterpret_cast<intptr_t>(BIO_get_data(bio)));
+// A BIO over a descriptor: recv and send that never raise SIGPIPE. Its data is the descriptor and,
+// in the lowest bit, whether more follows what is written.
+void set_bio(BIO* bio, int fd, bool more) {
+  BIO_set_data(bio, reinterpret_cast<void*>(static_cast<intptr_t>(fd) * 2 + (more ? 1 : 0)));
 }
+
+intptr_t bio_data(BIO* bio) { return reinterpret_cast<intptr_t>(BIO_get_data(bio)); }
+int bio_descriptor(BIO* bio) { return static_cast<int>(bio_data(bio) / 2); }
+int send_flags(bool more) { return MSG_NOSIGNAL | (more ? MSG_MORE : 0); }
 
 int bio_read(BIO* bio, char* into, int size) {
   BIO_clear_retry_flags(bio);
@@ -30,7 +35,8 @@ int bio_read(BIO* bio, char* into, int size) {
 int bio_write(BIO* bio, const char* bytes, int size) {
   BIO_clear_retry_flags(bio);
   ssize_t n;
-  do n = ::send(bio_descriptor(bio), bytes, static_cast<size_t>(size), MSG_NOSIGNAL);
+  const int flags = send_flags(bio_data(bio) % 2 != 0);
+  do n = ::send(bio_descriptor(bio), bytes, static_cast<size_t>(size), flags);
   while (n < 0 && errno == EINTR);
   if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) BIO_set_retry_write(bio);
   return static_cast<int>(n);
@@ -55,7 +61,7 @@ BIO* make_bio(int fd) {
   static BIO_METHOD* const method = make_method();
   BIO* bio = BIO_new(method);
   ORCH_CHECK(bio != nullptr);
-  BIO_set_data(bio, reinterpret_cast<void*>(static_cast<intptr_t>(fd)));
+  set_bio(bio, fd, false);
   BIO_set_init(bio, 1);
   return bio;
 }
@@ -130,15 +136,16 @@ IoResult Transport::read(char* into, size_t size) {
   return socket_result(n, Io::want_read, &error_);
 }
 
-IoResult Transport::write(std::string_view bytes) {
+IoResult Transport::write(std::string_view bytes, bool more) {
   if (ssl_) {
+    set_bio(SSL_get_wbio(ssl_.get()), fd_.get(), more);
     ERR_clear_error();
     errno = 0;
     const int size = static_cast<int>(std::min<size_t>(bytes.size(), INT_MAX));
     return ssl_result(SSL_write(ssl_.get(), bytes.data(), size));
   }
   ssize_t n;
-  do n = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  do n = ::send(fd_.get(), bytes.data(), bytes.size(), send_flags(more));
   while (n < 0 && errno == EINTR);
   return socket_result(n, Io::want_write, &error_);
 }

@@ -43,8 +43,9 @@ class Transport {
 
   IoResult handshake();
   IoResult read(char* into, size_t size);
-  // After want_*, call again with the same bytes (they may lie elsewhere).
-  IoResult write(std::string_view bytes);
+  // After want_*, call again with the same bytes (they may lie elsewhere). With `more` the kernel
+  // may wait for what follows, to send it along.
+  IoResult write(std::string_view bytes, bool more = false);
   // Says "no more" once, as far as it goes without waiting.
   void shutdown();
 
