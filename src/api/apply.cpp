@@ -7,6 +7,7 @@
 #include "api/canonical.h"
 #include "api/decode.h"
 #include "api/managed_fields.h"
+#include "api/new_fields.h"
 #include "api/ownership.h"
 #include "base/strings.h"
 
@@ -38,6 +39,17 @@ const FieldSet& identity() {
     return set;
   }();
   return fields;
+}
+
+// What nobody comes to own by creating an object.
+const FieldSet& left_out_of_new(bool without_status) {
+  static const FieldSet whole = identity();
+  static const FieldSet others = [] {
+    FieldSet set = identity();
+    insert_path(&set, {"status"});
+    return set;
+  }();
+  return without_status ? others : whole;
 }
 
 // What a write to the subresource can't change (strategy.h takes the old): not owned by it either.
@@ -331,15 +343,20 @@ std::string track_update(const Resource& resource, const Value& live, std::strin
   const bool is_edited = edited.ok() && !edited->empty();
   if (!live.is_null() && owners.empty() && !is_edited) return {};
 
-  const FieldSet ignored = out_of_reach(resource, writer.subresource);
   *object = canonicalize(*resource.type, std::move(*object));
+  ManagedEntry mine = entry_of(resource, writer, false);
+  mine.time = writer.time;
+  if (live.is_null() && !is_edited && writer.subresource.empty()) {
+    const bool has_status = resource.find_subresource("status") != nullptr;
+    const std::string fields = new_fields(*resource.type, *object, left_out_of_new(has_status));
+    return fields.empty() ? "" : managed_fields_text(mine, fields);
+  }
+  const FieldSet ignored = out_of_reach(resource, writer.subresource);
   const Value nothing = live.is_null() ? nothing_yet(*resource.type) : Value();
   const Value& from = live.is_null() ? nothing : live;
   Comparison diff = compare_reachable(*resource.type, from, *object, ignored);
   if (diff.empty() && !is_edited) return std::string(owners);
   for (FieldSet* set : {&diff.added, &diff.modified}) set->remove(identity());
-  ManagedEntry mine = entry_of(resource, writer, false);
-  mine.time = writer.time;
   if (!is_edited && diff.removed.empty() && !owners.empty()) {
     const FieldSet changed = diff.changed();
     if (changed.empty()) return std::string(owners);

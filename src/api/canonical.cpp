@@ -52,74 +52,53 @@ bool is_always_written(const Field& field) {
 
 bool by_name(const Value::Member& a, const Value::Member& b) { return a.name < b.name; }
 
-bool is_canonical(const Type& type, const Value& object);
+void settle(const Type& type, Value::Object* members);
 
-bool is_canonical_value(const Field& field, const Value& value) {
-  if (value.is_null()) return true;
+void settle(const Field& field, Value* value) {
   switch (field.shape) {
     case Shape::object:
-      return is_canonical(*field.type, value);
+      if (value->is_null()) break;
+      if (!value->is_object()) *value = Value::object();
+      settle(*field.type, &value->object_members());
+      break;
     case Shape::array:
-      return std::all_of(value.items().begin(), value.items().end(), [&](const Value& item) {
-        return is_canonical_value(*field.element, item);
-      });
-    case Shape::map: {
-      const auto& members = value.members();
-      if (!std::is_sorted(members.begin(), members.end(), by_name)) return false;
-      return std::all_of(members.begin(), members.end(), [&](const Value::Member& member) {
-        return is_canonical_value(*field.element, member.value);
-      });
-    }
+      if (!value->is_array()) break;
+      for (Value& item : value->array_items()) settle(*field.element, &item);
+      break;
+    case Shape::map:
+      if (!value->is_object()) break;
+      if (auto& members = value->object_members(); !std::ranges::is_sorted(members, by_name)) {
+        std::ranges::sort(members, by_name);
+      }
+      for (Value::Member& member : value->object_members()) settle(*field.element, &member.value);
+      break;
     default:
-      return true;
+      break;
   }
 }
 
-// Whether canonicalize() would leave it as it is: most objects come from the store.
-bool is_canonical(const Type& type, const Value& object) {
-  if (!object.is_object()) return false;
-  auto member = object.members().begin();
-  const auto end = object.members().end();
+// Field by field, in place: those before `at` are done. Most objects come from the store, where the
+// next member is the one that is looked for.
+void settle(const Type& type, Value::Object* members) {
+  size_t at = 0;
   for (const Field& field : type.fields) {
-    const bool always = is_always_written(field);
-    if (member == end || member->name != field.name) {
-      if (always) return false;
+    size_t found = at;
+    while (found < members->size() && (*members)[found].name != field.name) ++found;
+    const bool always = is_always_written(field), given = found < members->size();
+    if (!given && !always) continue;
+    if (!given) members->push_back({field.name, zero_value(field)});
+    if (found != at) std::swap((*members)[at], (*members)[found]);
+    Value& value = (*members)[at].value;
+    if (!always && is_zero(field, value)) {
+      std::swap((*members)[at], members->back());
+      members->pop_back();
       continue;
     }
-    const Value& value = (member++)->value;
-    if (value.is_null() ? !always || !zero_value(field).is_null()
-                        : !always && is_zero(field, value)) {
-      return false;
-    }
-    if (!is_canonical_value(field, value)) return false;
+    if (value.is_null()) value = zero_value(field);
+    if (given) settle(field, &value);
+    ++at;
   }
-  return member == end;
-}
-
-Value canonical_value(const Field& field, Value value) {
-  if (value.is_null()) return value;
-  switch (field.shape) {
-    case Shape::object:
-      return canonicalize(*field.type, std::move(value));
-    case Shape::array:
-      if (value.is_array()) {
-        for (Value& item : value.array_items()) {
-          item = canonical_value(*field.element, std::move(item));
-        }
-      }
-      return value;
-    case Shape::map:
-      if (value.is_object()) {
-        auto& members = value.object_members();
-        std::sort(members.begin(), members.end(), by_name);
-        for (Value::Member& member : members) {
-          member.value = canonical_value(*field.element, std::move(member.value));
-        }
-      }
-      return value;
-    default:
-      return value;
-  }
+  members->resize(at);  // What the type doesn't know.
 }
 
 }  // namespace
@@ -144,21 +123,9 @@ bool is_zero(const Field& field, const Value& value) {
 }
 
 Value canonicalize(const Type& type, Value object) {
-  if (is_canonical(type, object)) return object;
-  Value::Object members;
-  members.reserve(object.size());
-  size_t left = object.size();  // Members not met yet: most types have far more fields.
-  for (const Field& field : type.fields) {
-    Value* given = left > 0 ? object.find(field.name) : nullptr;
-    if (given != nullptr) --left;
-    const bool always = is_always_written(field);
-    if (given == nullptr || given->is_null()) {
-      if (always) members.push_back({field.name, zero_value(field)});
-    } else if (always || !is_zero(field, *given)) {
-      members.push_back({field.name, canonical_value(field, std::move(*given))});
-    }
-  }
-  return Value(std::move(members));
+  if (!object.is_object()) object = Value::object();
+  settle(type, &object.object_members());
+  return object;
 }
 
 }  // namespace orch::api

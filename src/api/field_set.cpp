@@ -106,6 +106,13 @@ Result<PathStep> PathStep::parse_fields(std::string_view text) {
   return step;
 }
 
+void append_field_step(std::string* out, std::string_view name) {
+  // The name alone may need escapes, but the two need one pair of quotes.
+  const size_t quote = out->size();
+  append_json_string(out, name);
+  out->insert(quote + 1, "f:");
+}
+
 std::string to_text(const Path& path) {
   std::string text;
   for (const PathStep& step : path) text += step.to_text();
@@ -262,10 +269,7 @@ void FieldSet::append_fields(std::string* out) const {
   for (const Node& node : nodes_) {
     *out += std::exchange(separator, ',');
     if (node.step.kind == PathStep::Kind::field) {
-      // Its name alone may need escapes, but the two need one pair of quotes.
-      const size_t quote = out->size();
-      append_json_string(out, node.step.name);
-      out->insert(quote + 1, "f:");
+      append_field_step(out, node.step.name);
     } else {
       append_json_string(out, node.step.to_fields());
     }

@@ -34,6 +34,8 @@ struct PathStep {
 };
 
 using Path = std::vector<PathStep>;
+// Appends the quoted f:name of a field, as to_fields() says it.
+void append_field_step(std::string* out, std::string_view name);
 std::string to_text(const Path& path);  // .spec.ports[port=80,protocol="TCP"].port
 
 class FieldSet {

@@ -63,15 +63,14 @@ void append_member(std::string* out, std::string_view name, std::string_view tex
   append_json_string(out, text);
 }
 
-void append_text(std::string* out, const ManagedEntry& entry) {
+void append_text(std::string* out, const ManagedEntry& entry, std::string_view fields) {
   *out += '{';
   append_member(out, "manager", entry.manager);
   append_member(out, "operation", entry.applied ? kApply : kUpdate);
   append_member(out, "apiVersion", entry.api_version);
   append_member(out, "time", entry.time);
   append_member(out, "fieldsType", kFieldsV1);
-  *out += ",\"fieldsV1\":";
-  entry.fields.append_fields(out);
+  out->append(",\"fieldsV1\":").append(fields);
   append_member(out, "subresource", entry.subresource);
   *out += '}';
 }
@@ -164,8 +163,16 @@ std::string managed_fields_text(ManagedEntries entries) {
   std::string text = "[";
   for (const ManagedEntry& entry : entries) {
     if (text.size() > 1) text += ',';
-    append_text(&text, entry);
+    std::string fields;
+    entry.fields.append_fields(&fields);
+    append_text(&text, entry, fields);
   }
+  return text + "]";
+}
+
+std::string managed_fields_text(const ManagedEntry& entry, std::string_view fields) {
+  std::string text = "[";
+  append_text(&text, entry, fields);
   return text + "]";
 }
 

@@ -40,6 +40,8 @@ Result<ManagedEntries> parse_managed_fields(const Value& list);
 Value to_managed_fields(ManagedEntries entries);
 // The same as the JSON that an object is stored with; "" for no entries.
 std::string managed_fields_text(ManagedEntries entries);
+// The same for one entry, whose fields come as their text.
+std::string managed_fields_text(const ManagedEntry& entry, std::string_view fields);
 // What becomes of such a text when `mine` changes fields that it owns already and nobody else does:
 // another time, which may be another order. As nearly every write is one of many alike, it need
 // not be taken apart for that. Nothing: it isn't so simple.
