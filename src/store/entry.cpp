@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "store/cipher.h"
 #include "store/packing.h"
 
 namespace orch::store {
@@ -14,7 +15,7 @@ namespace {
 constexpr uint64_t kFormat = 1;
 constexpr size_t kHeadBytes = 24;
 
-constexpr uint64_t kHasBytes = 1, kHasExpected = 2;  // Flags of a write.
+constexpr uint64_t kHasBytes = 1, kHasExpected = 2, kHasTerm = 4;  // Flags of a write.
 
 void put_word(char* at, uint64_t word) {
   word = htole64(word);
@@ -36,33 +37,52 @@ Write unpack_write(Unpacking* from) {
     write.revision_at = static_cast<uint32_t>(from->number());
   }
   if ((flags & kHasExpected) != 0) write.expected_revision = static_cast<int64_t>(from->number());
+  if ((flags & kHasTerm) != 0) write.only_in_term = from->number();
   return write;
+}
+
+void pack_write(const Write& write, const Cipher* cipher, std::string* out) {
+  const auto& expected = write.expected_revision;
+  const auto& term = write.only_in_term;
+  pack_number((write.bytes ? kHasBytes : 0) | (expected ? kHasExpected : 0) | (term ? kHasTerm : 0),
+              out);
+  pack_text(write.key, out);
+  if (write.bytes) {
+    const auto sealed = cipher ? cipher->seal(write.key, *write.bytes) : std::nullopt;
+    pack_text(sealed ? *sealed : *write.bytes, out);
+    pack_number(write.revision_at, out);
+  }
+  if (expected) pack_number(static_cast<uint64_t>(*expected), out);
+  if (term) pack_number(*term, out);
+}
+
+Result<void> open_write(const Cipher* cipher, Write* write) {
+  if (cipher && write->bytes) {
+    auto opened = ORCH_TRY(cipher->open(write->key, *write->bytes));
+    if (opened) write->bytes = *std::move(opened);
+  }
+  if (write->bytes && write->revision_at > write->bytes->size()) {
+    return bad_request("an entry of the log is damaged: " + write->key);
+  }
+  return {};
 }
 
 }  // namespace
 
-std::string encode_entry(const Origin& origin, std::span<const Write* const> writes) {
+std::string encode_entry(const Origin& origin, std::span<const Write* const> writes,
+                         const Cipher* cipher) {
   std::string out(kHeadBytes, '\0');
   put_word(out.data(), kFormat);
   pack_number(origin.server, &out);
   pack_number(origin.boot, &out);
   pack_number(origin.number, &out);
   pack_number(writes.size(), &out);
-  for (const Write* write : writes) {
-    const auto& expected = write->expected_revision;
-    pack_number((write->bytes ? kHasBytes : 0) | (expected ? kHasExpected : 0), &out);
-    pack_text(write->key, &out);
-    if (write->bytes) {
-      pack_text(*write->bytes, &out);
-      pack_number(write->revision_at, &out);
-    }
-    if (expected) pack_number(static_cast<uint64_t>(*expected), &out);
-  }
+  for (const Write* write : writes) pack_write(*write, cipher, &out);
   out.resize((out.size() + 7) / 8 * 8);
   return out;
 }
 
-Result<Entry> decode_entry(std::string_view bytes) {
+Result<Entry> decode_entry(std::string_view bytes, const Cipher* cipher) {
   if (bytes.size() < kHeadBytes) return bad_request("an entry of the log is too short");
   if (get_word(bytes.data()) != kFormat) {
     return bad_request("an entry of the log has a format that this program doesn't know");
@@ -77,11 +97,7 @@ Result<Entry> decode_entry(std::string_view bytes) {
   const uint64_t count = from.number();
   for (uint64_t i = 0; i < count && from.ok(); ++i) entry.writes.push_back(unpack_write(&from));
   if (!from.ok() || from.rest().size() >= 8) return bad_request("an entry of the log is damaged");
-  for (const Write& write : entry.writes) {
-    if (write.bytes && write.revision_at > write.bytes->size()) {
-      return bad_request("an entry of the log is damaged: " + write.key);
-    }
-  }
+  for (Write& write : entry.writes) ORCH_TRY(open_write(cipher, &write));
   return entry;
 }
 

@@ -5,6 +5,9 @@
 // follows the last that it applied from that server, and passes over any other. So a server
 // may send its batches again and again, to whoever leads, until it sees them applied: nothing is
 // lost and nothing happens twice when leaders change. (Ongaro, "Consensus", 6.3.)
+//
+// With a cipher the values lie in an entry as they lie in the table: what is sealed there is
+// sealed here.
 #pragma once
 
 #include <cstdint>
@@ -33,9 +36,10 @@ struct Entry {
 };
 
 // The length is a multiple of 8, as libraft demands.
-std::string encode_entry(const Origin& origin, std::span<const Write* const> writes);
-// Fails on bytes that encode_entry() didn't make.
-Result<Entry> decode_entry(std::string_view bytes);
+std::string encode_entry(const Origin& origin, std::span<const Write* const> writes,
+                         const Cipher* cipher = nullptr);
+// Fails on bytes that encode_entry() didn't make, and on values that the cipher can't open.
+Result<Entry> decode_entry(std::string_view bytes, const Cipher* cipher = nullptr);
 // Writes index and term into what encode_entry() made.
 void stamp_entry(char* bytes, uint64_t index, uint64_t term);
 

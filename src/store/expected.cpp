@@ -15,4 +15,11 @@ Result<void> check_expected(const Write& write, int64_t current) {
   return {};
 }
 
+Result<void> check_term(const Write& write, uint64_t term) {
+  if (write.only_in_term.value_or(term) == term) return {};
+  return service_unavailable("\"" + write.key + "\" was to be written in term " +
+                             std::to_string(*write.only_in_term) + ", this is term " +
+                             std::to_string(term) + ": another server leads by now");
+}
+
 }  // namespace orch::store

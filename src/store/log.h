@@ -55,6 +55,13 @@ class Log {
   virtual void on_leadership(std::function<void(const Leadership&)> tell) { tell({}); }
   // Nothing where the disk's is all that there is to say.
   virtual std::optional<Health> health() const { return std::nullopt; }
+  virtual std::vector<Member> members() const { return {}; }
+  virtual void change_members(MemberChange, std::function<void(Result<void>)> done) {
+    done(
+        bad_request("this server is a single one: start it with --cluster-init to let others "
+                    "join"));
+  }
+  virtual void accept_peer(uint64_t, StreamUse, UniqueFd) {}
 };
 
 // The applier must outlive the log.

@@ -31,6 +31,7 @@ struct Machine::Batch {
   std::vector<Step> steps;
   std::unordered_map<std::string_view, RecordPtr> now;  // Keys changed so far; null: deleted.
   int64_t revision = 0;
+  uint64_t term = 0;
   std::vector<Proposal> proposals;
   std::vector<Result<Committed>> answers;
   bool in_table = false;  // To be synced.
@@ -48,11 +49,13 @@ Machine::Machine(const Options& options, std::unique_ptr<Table> table, Table::Lo
   index_.load(std::move(loaded.records));
 }
 
-void Machine::apply(std::vector<Proposal> proposals, std::optional<std::string> note) {
+void Machine::apply(std::vector<Proposal> proposals, std::optional<std::string> note,
+                    uint64_t term) {
   hub_.wait_for_room();
   while (!in_flight_.empty() && in_flight_.front()->settled) in_flight_.pop_front();
   const auto batch = std::make_shared<Batch>();
   batch->revision = applied_revision_;
+  batch->term = term;
   batch->proposals = std::move(proposals);
   batch->answers.reserve(batch->proposals.size());
   for (const Proposal& each : batch->proposals) {
@@ -121,6 +124,7 @@ RecordPtr Machine::current(const std::string& key, const Batch& batch) const {
 }
 
 Result<Committed> Machine::stage(const Write& write, Batch* batch) const {
+  ORCH_TRY(check_term(write, batch->term));
   const RecordPtr current = this->current(write.key, *batch);
   ORCH_TRY(check_expected(write, current ? current->revision : 0));
 

@@ -38,8 +38,9 @@ class Machine final : public Applier {
   void apply(std::vector<Proposal> batch) override { apply(std::move(batch), std::nullopt); }
   // With a note the log itself is the truth (Table::Truth::log): the batch takes effect at once and
   // whatever becomes of the table, where the note is kept with the state that it speaks of. What
-  // the table could not take waits for flush(); `relaxed` means nothing.
-  void apply(std::vector<Proposal> batch, std::optional<std::string> note);
+  // the table could not take waits for flush(); `relaxed` means nothing. `term`: the batch's, for
+  // those of its writes that are for one term only.
+  void apply(std::vector<Proposal> batch, std::optional<std::string> note, uint64_t term = 0);
   void settle() override;
   std::optional<MonoTime> flush_at() const override;
   void flush() override;

@@ -100,7 +100,7 @@ void ReadIndex::receive(uint64_t from, PeerMessage kind, uint64_t first, uint64_
     case PeerMessage::yes:
       if (round_ && first == round_->term && second == round_->number) round_->yes.insert(from);
       return;
-    case PeerMessage::batch:
+    default:
       return;
   }
 }

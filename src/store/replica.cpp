@@ -13,10 +13,11 @@ namespace {
 constexpr size_t kMaxOpen = 4;  // Of ours; more of them would not be faster (facts in ADR 0006).
 constexpr size_t kMaxBatchWrites = 1024;
 constexpr size_t kMaxBatchBytes = 1u << 20;
-constexpr size_t kMaxForwarded = 64;  // Of others; they send again.
+constexpr size_t kMaxForwarded = 64;       // Of others; they send again.
+constexpr unsigned kCopyAgainMs = 10'000;  // A copy of the state is sent again after so long.
 
-Status unknown_outcome() {
-  return gateway_timeout("the write may or may not have happened: no leader confirmed it in time");
+Status unknown_change() {
+  return gateway_timeout("the change of the servers was not agreed on in time; it may still be");
 }
 
 Status no_leader() {
@@ -40,18 +41,22 @@ Replica::Replica(const Options& options, raft_io& io, Machine& machine, Store::T
       machine_(machine),
       tagger_(std::move(tagger)),
       peers_(peers),
-      reads_({options.server, options.boot}, peers, options.resend_ms, options.election_ms) {
+      reads_({options.server, options.boot}, peers, options.resend_ms, options.election_ms),
+      membership_({options.server, options.boot}, raft_, peers, options.resend_ms,
+                  [this] { hand_over([] {}); }) {
   fsm_.version = 2;
   fsm_.data = this;
   fsm_.apply = apply_entry;
   fsm_.snapshot = make_copy;
   fsm_.snapshot_finalize = drop_copy;
   fsm_.restore = take_copy;
-  const int code = raft_init(&raft_, &io_, &fsm_, options_.server, options_.address.c_str());
-  ORCH_CHECK(code == 0);
+  init_code_ = raft_init(&raft_, &io_, &fsm_, options_.server, options_.address.c_str());
   raft_.data = this;
+  if (init_code_ != 0) return;
+  start_io_ = std::exchange(io_.start, start_io);
   raft_set_election_timeout(&raft_, options_.election_ms);
   raft_set_heartbeat_timeout(&raft_, options_.heartbeat_ms);
+  raft_set_install_snapshot_timeout(&raft_, kCopyAgainMs);
   raft_set_pre_vote(&raft_, true);
 }
 
@@ -73,9 +78,14 @@ Result<void> Replica::begin_log(const std::vector<Member>& members) {
 }
 
 Result<void> Replica::start(std::string_view note, const std::vector<Member>& first_members) {
+  if (init_code_ != 0) {
+    return service_unavailable(std::string("open the log: ") + raft_strerror(init_code_) + ": " +
+                               io_.errmsg);
+  }
   if (!note.empty()) progress_ = ORCH_TRY(Progress::decode(note));
   if (note.empty() && !first_members.empty()) ORCH_TRY(begin_log(first_members));
   const int code = raft_start(&raft_);
+  if (options_.renew) has_copy_ = false;
   set_copy_rule();
   if (broken_) return *broken_;
   if (code != 0) {
@@ -91,22 +101,35 @@ Result<void> Replica::start(std::string_view note, const std::vector<Member>& fi
   return {};
 }
 
-void Replica::set_copy_rule() {
-  raft_set_snapshot_threshold(&raft_, has_copy_ ? options_.copy_after : 1);
-  raft_set_snapshot_trailing(&raft_, has_copy_ ? options_.keep : 0);
+void Replica::hand_over(std::function<void()> done) {
+  if (handed_over_ || !leads()) return done();
+  handed_over_ = std::move(done);
+  hand_over_since_ = now();
 }
 
-void Replica::hand_over(std::function<void()> done) {
-  handed_over_ = std::move(done);
+void Replica::go_on_handing_over() {
+  if (!handed_over_) return;
+  // libraft waits for a next leader, and there may never be one.
+  const bool late = now() - hand_over_since_ >= raft_.election_timeout;
+  if (transferring_) return late ? end_handing_over() : void();
+  const bool drained = raft_last_index(&raft_) == raft_last_applied(&raft_);
+  if (leads() && !drained && !late) return;
   const auto ended = [](struct raft_transfer* transfer) {
-    static_cast<Replica*>(transfer->data)->handed_over_();
+    static_cast<Replica*>(transfer->data)->end_handing_over();
   };
   transfer_.data = this;
-  if (!leads() || raft_transfer(&raft_, &transfer_, 0, ended) != 0) handed_over_();
+  transferring_ = leads() && drained && raft_transfer(&raft_, &transfer_, 0, ended) == 0;
+  if (!transferring_) end_handing_over();
+}
+
+void Replica::end_handing_over() {
+  transferring_ = false;
+  if (const auto done = std::exchange(handed_over_, nullptr)) done();
 }
 
 void Replica::close(std::function<void()> closed) {
   closed_ = std::move(closed);
+  if (init_code_ != 0) return closed_();
   raft_close(&raft_, [](raft* self) {
     auto* const replica = static_cast<Replica*>(self->data);
     replica->refuse_all(service_unavailable("the store is closed"));
@@ -121,7 +144,9 @@ void Replica::refuse_all(const Status& why) {
   for (const Batch& batch : open) {
     for (const Proposal& proposal : batch.proposals) proposal.done(unknown_outcome());
   }
+  waiting_bytes_ = 0;
   reads_.give_up(now(), why);
+  membership_.give_up(now(), why);
 }
 
 bool Replica::leads() { return raft_state(&raft_) == RAFT_LEADER; }
@@ -133,13 +158,8 @@ uint64_t Replica::leader() {
   return id;
 }
 
-std::vector<Member> Replica::members() const {
-  std::vector<Member> all;
-  for (unsigned i = 0; i < raft_.configuration.n; ++i) {
-    const raft_server& server = raft_.configuration.servers[i];
-    all.push_back({server.id, server.address, server.role == RAFT_VOTER});
-  }
-  return all;
+Status Replica::unknown_outcome() {
+  return gateway_timeout("the write may or may not have happened: no leader confirmed it in time");
 }
 
 // --- What libraft calls.
@@ -160,7 +180,7 @@ int Replica::fail(Status why) {
 
 Result<void> Replica::apply(std::string_view bytes) {
   const uint64_t index = raft_last_applied(&raft_) + 1;
-  Entry entry = ORCH_TRY(decode_entry(bytes));
+  Entry entry = ORCH_TRY(decode_entry(bytes, options_.cipher));
   if (entry.index != index) {
     return internal_error("entry " + std::to_string(index) + " of the log says that it is entry " +
                           std::to_string(entry.index) +
@@ -192,86 +212,41 @@ Result<void> Replica::apply(std::string_view bytes) {
     open_.pop_front();
     if (sent_ > 0) --sent_;
   }
-  machine_.apply(std::move(proposals), progress_.encode());
+  machine_.apply(std::move(proposals), progress_.encode(), entry.term);
   return {};
-}
-
-int Replica::make_copy(raft_fsm* fsm, raft_buffer* buffers[], unsigned* count) {
-  Replica* const self = replica_of(fsm);
-  if (self->broken_ || self->copy_) return RAFT_BUSY;
-  // Where nothing is to stay behind a copy, the disk forgets what is beyond it as well: the first
-  // copy waits until there is nothing. (libraft asks again after the next entry.)
-  const bool is_last = raft_last_index(&self->raft_) == raft_last_applied(&self->raft_);
-  if (!self->has_copy_ && !is_last) return RAFT_BUSY;
-  Result<Range> all = self->machine_.range({});
-  ORCH_CHECK(all.ok());
-  Progress progress = self->progress_;
-  progress.index = std::max<uint64_t>(progress.index, raft_last_applied(&self->raft_));
-  self->copy_ = std::make_unique<StateCopy>(std::move(all->records), all->revision, progress);
-  const auto& pieces = self->copy_->pieces();
-  *buffers = static_cast<raft_buffer*>(raft_malloc(pieces.size() * sizeof(raft_buffer)));
-  *count = static_cast<unsigned>(pieces.size());
-  for (size_t i = 0; i < pieces.size(); ++i) {
-    // libraft only reads them.
-    (*buffers)[i] = {const_cast<char*>(pieces[i].data()), pieces[i].size()};
-  }
-  return 0;
-}
-
-int Replica::drop_copy(raft_fsm* fsm, raft_buffer* buffers[], unsigned*) {
-  Replica* const self = replica_of(fsm);
-  raft_free(*buffers);
-  self->copy_.reset();
-  self->has_copy_ = true;  // Should it have failed, the next start sees to it.
-  self->set_copy_rule();
-  return 0;
-}
-
-int Replica::take_copy(raft_fsm* fsm, raft_buffer* buffer) {
-  Replica* const self = replica_of(fsm);
-  const Result<void> restored =
-      self->restore({static_cast<const char*>(buffer->base), buffer->len});
-  if (!restored.ok()) return self->fail(restored.status());
-  self->has_copy_ = true;
-  raft_free(buffer->base);
-  return 0;
-}
-
-Result<void> Replica::restore(std::string_view bytes) {
-  const Progress copied = ORCH_TRY(progress_of(bytes));
-  if (copied.index <= progress_.index) return {};  // At a start: the table is further.
-  State state = ORCH_TRY(read_state(bytes, tagger_));
-  ORCH_TRY(machine_.restore(std::move(state.records), state.revision, state.progress.encode()));
-  progress_ = state.progress;
-  ++copies_taken_;
-  give_up_restored();
-  return {};
-}
-
-// What of ours the copy has in it was applied, but what became of each write isn't known here.
-void Replica::give_up_restored() {
-  const Origin last = progress_.last_of(options_.server);
-  while (!open_.empty() && last.boot == options_.boot && open_.front().number <= last.number) {
-    for (Proposal& proposal : open_.front().proposals) proposal.done(unknown_outcome());
-    open_.pop_front();
-    if (sent_ > 0) --sent_;
-  }
 }
 
 // --- Writing.
 
 void Replica::propose(Proposal proposal) {
   if (broken_) return proposal.done(*broken_);
+  waiting_bytes_ += size_of(proposal.write);
   waiting_.push_back({std::move(proposal), now()});
 }
 
 void Replica::turn() {
   if (broken_) return refuse_all(*broken_);
+  if (std::exchange(made_first_copy_, false)) has_copy_ = true;
+  set_copy_rule();
+  lead_to_first_copy();
   look_at_leader();
+  look_at_members();
   give_up_late();
   fill_batches();
   send_batches();
   reads_.turn(standing());
+  membership_.turn(now(), known_leader_, leads(), has_copy_);
+  go_on_handing_over();
+}
+
+void Replica::look_at_members() {
+  if (!membership_.was_removed()) return;
+  fail(service_unavailable("this server was removed from the cluster; its data is left as it was"));
+  refuse_all(*broken_);
+}
+
+void Replica::set_election_ms(unsigned ms) {
+  if (raft_.election_timeout != ms) raft_set_election_timeout(&raft_, ms);
 }
 
 void Replica::look_at_leader() {
@@ -292,15 +267,19 @@ void Replica::look_at_leader() {
 void Replica::give_up_late() {
   const uint64_t time = now();
   while (!waiting_.empty() && time - waiting_.front().since >= options_.give_up_ms) {
-    waiting_.front().proposal.done(no_leader());
+    waiting_bytes_ -= size_of(waiting_.front().proposal.write);
+    const Proposal late = std::move(waiting_.front().proposal);
     waiting_.pop_front();
+    late.done(no_leader());
   }
   for (Batch& batch : open_) {
     if (time - batch.since < options_.give_up_ms) break;
     for (Proposal& proposal : batch.proposals) proposal.done(unknown_outcome());
     batch.proposals.clear();
   }
-  reads_.give_up(time - std::min<uint64_t>(time, options_.give_up_ms), no_leader());
+  const auto before = [time](uint64_t ms) { return time - std::min(time, ms); };
+  reads_.give_up(before(options_.give_up_ms), no_leader());
+  membership_.give_up(before(options_.give_up_change_ms), unknown_change());
 }
 
 void Replica::fill_batches() {
@@ -312,19 +291,20 @@ void Replica::fill_batches() {
     while (!waiting_.empty() && batch.proposals.size() < kMaxBatchWrites &&
            bytes < kMaxBatchBytes) {
       bytes += size_of(waiting_.front().proposal.write);
+      waiting_bytes_ -= size_of(waiting_.front().proposal.write);
       batch.since = std::min(batch.since, waiting_.front().since);
       batch.proposals.push_back(std::move(waiting_.front().proposal));
       waiting_.pop_front();
     }
     for (const Proposal& proposal : batch.proposals) writes.push_back(&proposal.write);
     const Origin origin{options_.server, options_.boot, batch.number};
-    batch.bytes = encode_entry(origin, writes);
+    batch.bytes = encode_entry(origin, writes, options_.cipher);
     open_.push_back(std::move(batch));
   }
 }
 
 void Replica::send_batches() {
-  if (known_leader_ == 0) return;
+  if (known_leader_ == 0 || handed_over_) return forwarded_.clear();
   if (leads()) {
     for (std::string& bytes : std::exchange(forwarded_, {})) submit(std::move(bytes));
   }
@@ -366,6 +346,11 @@ void Replica::sync(SyncDone done) {
   reads_.sync(std::move(done), now());
 }
 
+void Replica::change_members(MemberChange change, SyncDone done) {
+  if (broken_) return done(*broken_);
+  membership_.change(std::move(change), std::move(done), now());
+}
+
 ReadIndex::Standing Replica::standing() {
   ReadIndex::Standing standing{.now = now(),
                                .term = term(),
@@ -391,6 +376,7 @@ void Replica::receive(uint64_t from, std::string_view message) {
     forwarded_.emplace_back(in.rest());
     return;
   }
+  if (kind >= PeerMessage::change) return membership_.receive(from, kind, in.rest());
   const uint64_t first = in.number(), second = in.number();
   if (in.ok()) reads_.receive(from, kind, first, second, term());
 }

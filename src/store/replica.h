@@ -11,7 +11,10 @@
 //   doesn't lead, the batch goes to the leader; the answer comes when it is applied *here*.
 // - Batches are numbered and count once (entry.h), so what is open is simply sent again when the
 //   leader changes or it takes too long.
-// - A consistent read is a read index (read_index.h).
+// - A consistent read is a read index (read_index.h); who the servers are is membership.h's.
+// - libraft 0.22.1 reads from null when another's whole state arrives while a copy of our own is
+//   being written. Such a message is dropped before it gets there; the leader sends it again.
+// - What is broken takes no part: libraft gets neither messages nor ticks any more.
 #pragma once
 
 #include <deque>
@@ -23,6 +26,7 @@
 
 #include "store/entry.h"
 #include "store/machine.h"
+#include "store/membership.h"
 #include "store/peers.h"
 #include "store/raft_library.h"
 #include "store/read_index.h"
@@ -41,12 +45,16 @@ class Replica {
     // A copy of the state takes the log's place when so many entries were added; so many of them
     // stay, for servers that lag.
     unsigned copy_after = 8192, keep = 2048;
-    uint64_t resend_ms = 1000;     // What is open is sent again.
-    uint64_t give_up_ms = 10'000;  // A caller has its answer by then.
+    // The log may hold values that the cipher would not leave so now: begin it with a new copy.
+    bool renew = false;
+    uint64_t resend_ms = 1000;            // What is open is sent again.
+    uint64_t give_up_ms = 10'000;         // A caller has its answer by then.
+    uint64_t give_up_change_ms = 60'000;  // The same for a change of the servers.
+    const Cipher* cipher = nullptr;       // As in Store's Options.
   };
   using SyncDone = ReadIndex::Done;
 
-  // All of the references must outlive the replica; `io` must be initialised.
+  // All of the references must outlive the replica; `io` must be made and not yet initialised.
   Replica(const Options& options, raft_io& io, Machine& machine, Store::Tagger tagger,
           Peers& peers);
   // After close() has called back.
@@ -57,25 +65,31 @@ class Replica {
   // Reads the log and begins to take part. `note` is the table's. Where there is neither log nor
   // note, `first_members` begin the log; a server that joins others has none.
   Result<void> start(std::string_view note, const std::vector<Member>& first_members);
-  // A leader lets another server lead, for at most an election's time. Nothing may be under way.
+  // A leader proposes nothing more and, once what is under way is applied, lets another server
+  // lead. `done` after an election's time at most; at once where this one doesn't lead.
   void hand_over(std::function<void()> done);
   void close(std::function<void()> closed);
 
   void propose(Proposal proposal);
   // When all that was acknowledged anywhere before this call is visible here.
   void sync(SyncDone done);
+  void change_members(MemberChange change, SyncDone done);
   void receive(uint64_t from, std::string_view message);
   void turn();
+  void set_election_ms(unsigned ms);
 
   bool leads();
   uint64_t leader();  // 0 when none is known.
   uint64_t term() { return raft_current_term(&raft_); }
   uint64_t applied() const { return progress_.index; }
-  std::vector<Member> members() const;
+  const Membership& membership() const { return membership_; }
   // How often another's whole state was taken: the watchers of this one have missed something.
   uint64_t copies_taken() const { return copies_taken_; }
   // Writes that wait or are under way.
   size_t waiting() const { return waiting_.size() + open_.size(); }
+  // Of those, what is not in a batch yet.
+  size_t unsent_writes() const { return waiting_.size(); }
+  size_t unsent_bytes() const { return waiting_bytes_; }
   // Why this replica takes no part any more: what it holds doesn't fit the log.
   const std::optional<Status>& broken() const { return broken_; }
 
@@ -90,7 +104,11 @@ class Replica {
     std::string bytes;
     uint64_t since = 0;
   };
-  // libraft's callbacks.
+  // libraft's callbacks, and what stands between it and its disk and network.
+  static int start_io(raft_io* io, unsigned ms, raft_io_tick_cb tick, raft_io_recv_cb receive);
+  static void take_tick(raft_io* io);
+  static void take_message(raft_io* io, raft_message* message);
+  bool lets_in(const raft_message& message);
   static int apply_entry(raft_fsm* fsm, const raft_buffer* buffer, void** result);
   static int make_copy(raft_fsm* fsm, raft_buffer* buffers[], unsigned* count);
   static int drop_copy(raft_fsm* fsm, raft_buffer* buffers[], unsigned* count);
@@ -100,11 +118,16 @@ class Replica {
   Result<void> apply(std::string_view bytes);
   Result<void> restore(std::string_view bytes);
   void give_up_restored();
+  static Status unknown_outcome();  // Of a write that was sent.
   int fail(Status why);
   void set_copy_rule();
+  void lead_to_first_copy();
 
   uint64_t now() { return io_.time(&io_); }
   void look_at_leader();
+  void look_at_members();
+  void go_on_handing_over();
+  void end_handing_over();
   void fill_batches();
   void send_batches();
   void submit(std::string bytes);
@@ -119,13 +142,22 @@ class Replica {
   Peers& peers_;
   raft raft_{};
   raft_fsm fsm_{};
-  std::function<void()> closed_, handed_over_;
+  int init_code_ = 0;
+  int (*start_io_)(raft_io*, unsigned, raft_io_tick_cb, raft_io_recv_cb) = nullptr;
+  raft_io_tick_cb tick_ = nullptr;
+  raft_io_recv_cb receive_ = nullptr;
+  std::function<void()> closed_;
+  // While this server hands over.
+  std::function<void()> handed_over_;
+  uint64_t hand_over_since_ = 0;
+  bool transferring_ = false;
   struct raft_transfer transfer_ {};
   std::optional<Status> broken_;
 
   Progress progress_;
   uint64_t batches_ = 0;  // Numbered so far.
   std::deque<Waiting> waiting_;
+  size_t waiting_bytes_ = 0;
   std::deque<Batch> open_;
   size_t sent_ = 0;  // The first so many of open_, to the leader that we know.
   uint64_t sent_at_ = 0;
@@ -135,10 +167,11 @@ class Replica {
   uint64_t lead_from_ = 0;  // What is committed is known once the commit index is here.
 
   ReadIndex reads_;
+  Membership membership_;
   uint64_t copies_taken_ = 0;
   // The log on disk may begin with the first entry, but the state need not: it may be a single
   // server's that grew. So a copy of it is the first thing that the log gets.
-  bool has_copy_ = false;
+  bool has_copy_ = false, made_first_copy_ = false;
   std::unique_ptr<StateCopy> copy_;  // While libraft writes it.
 };
 

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "store/checksum.h"
+#include "store/cipher.h"
 #include "store/packing.h"
 
 namespace orch::store {
@@ -15,17 +16,17 @@ namespace {
 constexpr uint64_t kFormat = 1;
 constexpr size_t kChecksumBytes = 8;
 
-void pack_head(const Record& record, std::string* out) {
+void pack_head(const Record& record, size_t stored_bytes, std::string* out) {
   pack_number(static_cast<uint64_t>(record.create_revision), out);
   pack_number(static_cast<uint64_t>(record.revision), out);
   pack_number(static_cast<uint64_t>(record.row), out);
   pack_number(record.revision_at, out);
   pack_text(record.key, out);
-  pack_number(record.bytes.size(), out);
+  pack_number(stored_bytes, out);
 }
 
 // Adds what it reads to `sum` piece by piece, as the pieces were made.
-Result<RecordPtr> unpack_record(Unpacking* from, const Store::Tagger& tagger,
+Result<RecordPtr> unpack_record(Unpacking* from, const Store::Tagger& tagger, const Cipher* cipher,
                                 std::string_view* unsummed, Checksum* sum) {
   Record::Parts parts;
   parts.create_revision = static_cast<int64_t>(from->number());
@@ -35,9 +36,12 @@ Result<RecordPtr> unpack_record(Unpacking* from, const Store::Tagger& tagger,
   parts.key = from->text();
   const uint64_t length = from->number();
   sum->add(unsummed->substr(0, unsummed->size() - from->rest().size()));
-  const std::string_view bytes = from->take(length);
-  if (!bytes.empty()) sum->add(bytes);
+  const std::string_view stored = from->take(length);
+  if (!stored.empty()) sum->add(stored);
   *unsummed = from->rest();
+  std::optional<std::string> opened;
+  if (cipher && from->ok()) opened = ORCH_TRY(cipher->open(parts.key, stored));
+  const std::string_view bytes = opened ? *opened : stored;
   const size_t digits = std::to_string(parts.revision).size();
   if (!from->ok() || parts.revision_at + digits > bytes.size()) {
     return internal_error("the copy of the state is damaged near " + std::string(parts.key));
@@ -50,7 +54,8 @@ Result<RecordPtr> unpack_record(Unpacking* from, const Store::Tagger& tagger,
 
 }  // namespace
 
-StateCopy::StateCopy(std::vector<RecordPtr> records, int64_t revision, const Progress& progress)
+StateCopy::StateCopy(std::vector<RecordPtr> records, int64_t revision, const Progress& progress,
+                     const Cipher* cipher)
     : records_(std::move(records)) {
   std::vector<size_t> ends;  // Of the heads, in heads_.
   ends.reserve(records_.size() + 1);
@@ -59,10 +64,15 @@ StateCopy::StateCopy(std::vector<RecordPtr> records, int64_t revision, const Pro
   pack_number(static_cast<uint64_t>(revision), &heads_);
   pack_number(records_.size(), &heads_);
   size_t bytes = 0;
+  std::vector<std::string_view> stored;
+  stored.reserve(records_.size());
   for (const RecordPtr& record : records_) {
-    pack_head(*record, &heads_);
+    auto sealed = cipher ? cipher->seal(record->key, record->bytes) : std::nullopt;
+    if (sealed) sealed_.push_back(*std::move(sealed));
+    stored.push_back(sealed ? sealed_.back() : record->bytes);
+    pack_head(*record, stored.back().size(), &heads_);
     ends.push_back(heads_.size());
-    bytes += record->bytes.size();
+    bytes += stored.back().size();
   }
   heads_.append((8 - (heads_.size() + bytes) % 8) % 8, '\0');
   const size_t tail = heads_.size();
@@ -71,7 +81,7 @@ StateCopy::StateCopy(std::vector<RecordPtr> records, int64_t revision, const Pro
   size_t begin = 0;
   for (size_t i = 0; i < records_.size(); begin = ends[i++]) {
     pieces_.push_back(std::string_view(heads_).substr(begin, ends[i] - begin));
-    if (!records_[i]->bytes.empty()) pieces_.push_back(records_[i]->bytes);
+    if (!stored[i].empty()) pieces_.push_back(stored[i]);
   }
   if (tail > begin) pieces_.push_back(std::string_view(heads_).substr(begin, tail - begin));
 
@@ -90,7 +100,7 @@ Result<Progress> progress_of(std::string_view copy) {
   return Progress::decode(from.text());
 }
 
-Result<State> read_state(std::string_view copy, const Store::Tagger& tagger) {
+Result<State> read_state(std::string_view copy, const Store::Tagger& tagger, const Cipher* cipher) {
   const Status damaged = internal_error("the copy of the state is damaged");
   if (copy.size() < kChecksumBytes) return damaged;
   State state;
@@ -107,7 +117,7 @@ Result<State> read_state(std::string_view copy, const Store::Tagger& tagger) {
   const uint64_t count = from.number();
   Checksum sum;
   for (uint64_t i = 0; i < count && from.ok(); ++i) {
-    state.records.push_back(ORCH_TRY(unpack_record(&from, tagger, &unsummed, &sum)));
+    state.records.push_back(ORCH_TRY(unpack_record(&from, tagger, cipher, &unsummed, &sum)));
   }
   if (!from.ok() || from.rest().size() >= 8) return damaged;
   if (!unsummed.empty()) sum.add(unsummed);

@@ -1,10 +1,12 @@
 // StateCopy: a whole state as one replica sends it to another, or keeps it in the log's place when
 // the log gets long. Making one copies no object: the pieces point into the Records, which are
-// immutable, so it takes a few milliseconds for 100,000 objects and writers hardly notice.
+// immutable, so it takes a few milliseconds for 100,000 objects and writers hardly notice. Only
+// what the cipher seals is made anew.
 //
 // Pure; on the log's thread.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -17,13 +19,15 @@ namespace orch::store {
 
 class StateCopy {
  public:
-  StateCopy(std::vector<RecordPtr> records, int64_t revision, const Progress& progress);
+  StateCopy(std::vector<RecordPtr> records, int64_t revision, const Progress& progress,
+            const Cipher* cipher = nullptr);
 
   // One after the other they are the copy. They live as long as this object.
   const std::vector<std::string_view>& pieces() const { return pieces_; }
 
  private:
   const std::vector<RecordPtr> records_;
+  std::deque<std::string> sealed_;
   std::string heads_;  // What stands before each record's bytes, and around all of them.
   std::vector<std::string_view> pieces_;
 };
@@ -36,7 +40,8 @@ struct State {
 
 // Only the progress, which stands at the beginning.
 Result<Progress> progress_of(std::string_view copy);
-// Fails when a byte of it changed on its way.
-Result<State> read_state(std::string_view copy, const Store::Tagger& tagger);
+// Fails when a byte of it changed on its way, or when the cipher can't open a value.
+Result<State> read_state(std::string_view copy, const Store::Tagger& tagger,
+                         const Cipher* cipher = nullptr);
 
 }  // namespace orch::store

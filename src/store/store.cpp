@@ -6,6 +6,8 @@
 #include "store/engine.h"
 #include "store/log.h"
 #include "store/machine.h"
+#include "store/raft_folder.h"
+#include "store/raft_log.h"
 #include "store/snapshot.h"
 #include "store/table.h"
 
@@ -31,6 +33,21 @@ Result<void> validate_write(const Write& write) {
   return {};
 }
 
+// A replica's state goes on only with its log, and a single server's only without.
+Result<void> check_owner(const Options& options, const Table::Loaded& loaded) {
+  const std::string& directory = options.directory;
+  const bool has_log = has_raft_log(directory);
+  if (options.replication == nullptr) {
+    if (!has_log && loaded.note.empty()) return {};
+    return bad_request(directory + " belongs to one of several servers: start it as such, or " +
+                       "restore a snapshot of it into an empty folder to go on with one server");
+  }
+  const bool is_new = loaded.records.empty() && loaded.revision <= 1;
+  if (options.replication->begins || has_log || !loaded.note.empty() || is_new) return {};
+  return bad_request(directory + " has the state of a single server, which joining others would " +
+                     "lose: let the others join it instead, or move the folder away");
+}
+
 // A disk that is full must not keep a cluster from starting: what stays as it was can be read.
 void reseal(Table& table, std::span<const RecordPtr> stale) {
   if (stale.empty()) return;
@@ -52,15 +69,23 @@ Result<std::unique_ptr<Store>> Store::open(Options options, Tagger tagger) {
     return std::unique_ptr<Store>(
         new Store(std::move(options), std::move(machine), std::move(log)));
   }
-  auto table = ORCH_TRY(Table::open(options));
+  const bool replicated = options.replication != nullptr;
+  auto table = ORCH_TRY(Table::open(options, replicated ? Table::Truth::log : Table::Truth::table));
   Result<Table::Loaded> read = table->load(tagger);
   if (!read) return unreadable(std::move(read).status());
   Table::Loaded loaded = *std::move(read);
+  ORCH_TRY(check_owner(options, loaded));
   reseal(*table, loaded.stale);
   log::info("store", "opened " + options.directory + ": " + std::to_string(loaded.records.size()) +
                          " objects, revision " + std::to_string(loaded.revision));
+  RaftStart start{.note = std::move(loaded.note), .renew = !loaded.stale.empty()};
   auto machine = std::make_unique<Machine>(options, std::move(table), std::move(loaded));
-  auto log = make_local_log(*machine, options);
+  std::unique_ptr<Log> log;
+  if (replicated) {
+    log = ORCH_TRY(make_raft_log(*machine, options, std::move(tagger), std::move(start)));
+  } else {
+    log = make_local_log(*machine, options);
+  }
   return std::unique_ptr<Store>(new Store(std::move(options), std::move(machine), std::move(log)));
 }
 
@@ -105,18 +130,18 @@ Result<std::unique_ptr<Watch>> Store::watch(std::string_view prefix, int64_t fro
 
 void Store::sync(std::function<void(Result<void>)> done) { log_->sync(std::move(done)); }
 Leadership Store::leadership() const { return log_->leadership(); }
+std::vector<Member> Store::members() const { return log_->members(); }
+
 void Store::on_leadership(std::function<void(const Leadership&)> tell) {
   log_->on_leadership(std::move(tell));
 }
 
-// One server alone.
-
-std::vector<Member> Store::members() const { return {}; }
-
-void Store::change_members(MemberChange, std::function<void(Result<void>)> done) {
-  done(bad_request("this server is a single one: start it with --cluster-init to let others join"));
+void Store::change_members(MemberChange change, std::function<void(Result<void>)> done) {
+  log_->change_members(std::move(change), std::move(done));
 }
 
-void Store::accept_peer(uint64_t, StreamUse, UniqueFd) {}
+void Store::accept_peer(uint64_t from, StreamUse use, UniqueFd stream) {
+  log_->accept_peer(from, use, std::move(stream));
+}
 
 }  // namespace orch::store

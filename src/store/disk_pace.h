@@ -1,0 +1,41 @@
+// DiskPace: how long the log's disk takes for a write, and what follows for elections: on a slow
+// disk a server that answers late is not dead. Measured at the start, followed while it runs.
+// The log's thread.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace orch::store {
+
+class DiskPace {
+ public:
+  // An election's time: what it is on a good disk, how many writes it must have room for, and what
+  // it is at most.
+  static constexpr unsigned kElectionMs = 300, kWrites = 10, kMaxElectionMs = 5000;
+
+  // Writes and syncs a small file in `directory`, and removes it.
+  static Result<DiskPace> measure(const std::string& directory, Clock& clock);
+
+  // The slowest of late counts; it is forgotten slowly, by one part in kForget a write.
+  void note(std::chrono::nanoseconds write) {
+    slow_ = write > slow_ ? write : slow_ - (slow_ - write) / kForget;
+  }
+  unsigned election_ms() const {
+    const auto wanted = std::chrono::ceil<std::chrono::milliseconds>(slow_ * kWrites).count();
+    // In steps, so that a timer isn't set anew for a trifle.
+    return static_cast<unsigned>(
+        std::clamp<int64_t>(wanted / kStepMs * kStepMs, kElectionMs, kMaxElectionMs));
+  }
+
+ private:
+  static constexpr int kForget = 512;
+  static constexpr int64_t kStepMs = 50;
+  std::chrono::nanoseconds slow_{0};
+};
+
+}  // namespace orch::store

@@ -1,0 +1,141 @@
+// Replica: copies of the whole state, which take the place of a log that got long, and what passes
+// between libraft and its disk and network, where one such copy must wait for another.
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "store/replica.h"
+
+namespace orch::store {
+
+namespace {
+
+Replica* replica_of(raft_io* io) {
+  return static_cast<Replica*>(static_cast<raft*>(io->data)->data);
+}
+
+constexpr raft_index kFirstCopyAt = 2;
+
+void discard(raft_message* message) {
+  if (message->type == RAFT_APPEND_ENTRIES && message->append_entries.n_entries > 0) {
+    raft_free(message->append_entries.entries[0].batch);
+    raft_free(message->append_entries.entries);
+  } else if (message->type == RAFT_INSTALL_SNAPSHOT) {
+    raft_configuration_close(&message->install_snapshot.conf);
+    raft_free(message->install_snapshot.data.base);
+  }
+}
+
+}  // namespace
+
+void Replica::set_copy_rule() {
+  raft_set_snapshot_threshold(&raft_, has_copy_ ? options_.copy_after : 1);
+  raft_set_snapshot_trailing(&raft_, has_copy_ ? options_.keep : 0);
+}
+
+// Where nobody writes, the log gets no second entry by itself.
+void Replica::lead_to_first_copy() {
+  if (has_copy_ || !leads() || raft_last_index(&raft_) + 1 != kFirstCopyAt) return;
+  auto* const request = new struct raft_barrier();
+  const auto free_it = [](struct raft_barrier* done, int) { delete done; };
+  if (raft_barrier(&raft_, request, free_it) != 0) delete request;
+}
+
+int Replica::make_copy(raft_fsm* fsm, raft_buffer* buffers[], unsigned* count) {
+  Replica* const self = static_cast<Replica*>(fsm->data);
+  if (self->broken_ || self->copy_ || self->made_first_copy_) return RAFT_BUSY;
+  // Where nothing is to stay behind a copy, the disk forgets what is beyond it as well: the first
+  // copy waits until there is nothing. (libraft asks again after the next entry.)
+  // Nor is it made of the first entry alone: libraft 0.22.1 takes that one for still being there,
+  // and never sends such a copy.
+  const auto last = raft_last_index(&self->raft_);
+  const bool is_last = last == raft_last_applied(&self->raft_);
+  if (!self->has_copy_ && (!is_last || last < kFirstCopyAt)) return RAFT_BUSY;
+  Result<Range> all = self->machine_.range({});
+  ORCH_CHECK(all.ok());
+  Progress progress = self->progress_;
+  progress.index = std::max<uint64_t>(progress.index, raft_last_applied(&self->raft_));
+  self->copy_ = std::make_unique<StateCopy>(std::move(all->records), all->revision, progress,
+                                            self->options_.cipher);
+  const auto& pieces = self->copy_->pieces();
+  *buffers = static_cast<raft_buffer*>(raft_malloc(pieces.size() * sizeof(raft_buffer)));
+  *count = static_cast<unsigned>(pieces.size());
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    // libraft only reads them.
+    (*buffers)[i] = {const_cast<char*>(pieces[i].data()), pieces[i].size()};
+  }
+  return 0;
+}
+
+int Replica::drop_copy(raft_fsm* fsm, raft_buffer* buffers[], unsigned*) {
+  Replica* const self = static_cast<Replica*>(fsm->data);
+  raft_free(*buffers);
+  self->copy_.reset();
+  // libraft still looks at the rule by which it was made. (Should it have failed, the next start
+  // sees to it.)
+  self->made_first_copy_ = !self->has_copy_;
+  return 0;
+}
+
+int Replica::take_copy(raft_fsm* fsm, raft_buffer* buffer) {
+  Replica* const self = static_cast<Replica*>(fsm->data);
+  const Result<void> restored =
+      self->restore({static_cast<const char*>(buffer->base), buffer->len});
+  if (!restored.ok()) return self->fail(restored.status());
+  self->has_copy_ = true;
+  raft_free(buffer->base);
+  return 0;
+}
+
+Result<void> Replica::restore(std::string_view bytes) {
+  const Progress copied = ORCH_TRY(progress_of(bytes));
+  if (copied.index <= progress_.index) return {};  // At a start: the table is further.
+  State state = ORCH_TRY(read_state(bytes, tagger_, options_.cipher));
+  ORCH_TRY(machine_.restore(std::move(state.records), state.revision, state.progress.encode()));
+  progress_ = state.progress;
+  ++copies_taken_;
+  give_up_restored();
+  return {};
+}
+
+// What of ours the copy has in it was applied, but what became of each write isn't known here.
+void Replica::give_up_restored() {
+  const Origin last = progress_.last_of(options_.server);
+  while (!open_.empty() && last.boot == options_.boot && open_.front().number <= last.number) {
+    for (Proposal& proposal : open_.front().proposals) proposal.done(unknown_outcome());
+    open_.pop_front();
+    if (sent_ > 0) --sent_;
+  }
+}
+
+// --- Between libraft and its disk and network.
+
+int Replica::start_io(raft_io* io, unsigned ms, raft_io_tick_cb tick, raft_io_recv_cb receive) {
+  Replica* const self = replica_of(io);
+  self->tick_ = tick;
+  self->receive_ = receive;
+  return self->start_io_(io, ms, take_tick, take_message);
+}
+
+void Replica::take_tick(raft_io* io) {
+  Replica* const self = replica_of(io);
+  if (!self->broken_) self->tick_(io);
+}
+
+void Replica::take_message(raft_io* io, raft_message* message) {
+  Replica* const self = replica_of(io);
+  if (self->lets_in(*message)) return self->receive_(io, message);
+  discard(message);
+}
+
+bool Replica::lets_in(const raft_message& message) {
+  if (broken_) return false;
+  if (message.type == RAFT_INSTALL_SNAPSHOT) return copy_ == nullptr;
+  if (message.type == RAFT_REQUEST_VOTE && leads() && !membership_.has(message.server_id)) {
+    membership_.tell_removed(message.server_id);
+    return false;
+  }
+  return true;
+}
+
+}  // namespace orch::store
