@@ -184,7 +184,7 @@ void Connection::refuse(const Status& status) {
   input_.clear();
   keep_alive_ = false;
   refused_ = true;
-  queue_response(plain_response(status), Framing::sized);
+  queue_response(server_->refusal(status), Framing::sized);
   state_ = State::writing;
   step();
 }
@@ -196,7 +196,7 @@ void Connection::answer(Response response) {
   if (to_lower(response.headers.get("Connection")) == "close") keep_alive_ = false;
   // What was written was written, and its writer hears so.
   if (!holding_.resize(owned_bytes(response.body)) && get_request_) {
-    response = plain_response(overloaded());
+    response = server_->refusal(overloaded());
   }
   answer_bytes_ = response.body.size();
   queue_response(response, has_no_body(response.status) ? Framing::none : Framing::sized);
@@ -284,9 +284,9 @@ void Connection::drain() {
       if (!request_began_) close();
       return;
     case State::streaming: {
-      const auto tell = std::exchange(on_closed_, nullptr);
+      // The writer may end it his way.
+      if (const auto tell = std::exchange(on_closed_, nullptr)) tell();
       stream_->close();
-      if (tell) tell();
       return;
     }
     default:
@@ -299,7 +299,8 @@ void Connection::close() {
   if (state_ == State::upgrading) server_->upgrades->release();
   if (state_ == State::handshake) server_->handshakes.end(handshake_);
   state_ = State::closed;
-  transport_.shutdown();
+  // TLS's word for a good end is what ends a body without a length (HTTP/1.0).
+  if (!broken_) transport_.shutdown();
   descriptor_.release();
   deadline_.cancel();
   const auto tell = std::exchange(on_closed_, nullptr);

@@ -120,6 +120,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   std::shared_ptr<ServerStream> stream_;
   bool stream_ended_ = false;
+  bool broken_ = false;  // The body lacks its end, and the peer is to know.
   std::function<void()> on_closed_;
   Upgrades::Run run_upgrade_;
 };

@@ -33,6 +33,8 @@ bool Connection::step_stream() {
   ServerStream::Taken taken = stream_->take();
   for (Body::Piece& piece : taken.pieces) out_.push(std::move(piece));
   stream_ended_ = stream_ended_ || taken.ended;
+  broken_ = !taken.whole;
+  if (broken_) keep_alive_ = false;
   const bool all_written = flush_out();
   if (state_ == State::closed) return false;
   if (all_written) deadline_.clear();
@@ -68,7 +70,7 @@ void Connection::watch_peer() {
 void Connection::begin_upgrade(Response head, Upgrades::Run run) {
   if (state_ != State::handling) return;
   if (!server_->upgrades->reserve())
-    return answer(plain_response(too_many_requests("too many upgraded connections", 1)));
+    return answer(server_->refusal(too_many_requests("too many upgraded connections", 1)));
   run_upgrade_ = std::move(run);
   queue_response(head, Framing::none);
   state_ = State::upgrading;

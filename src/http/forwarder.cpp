@@ -5,6 +5,7 @@
 
 #include "base/strings.h"
 #include "http/pump.h"
+#include "http/websocket.h"
 
 namespace orch::http {
 namespace {
@@ -57,6 +58,12 @@ Request onward_request(const Request& request, std::string target) {
   onward.body = request.body;
   onward.headers = onward_headers(request.headers, request.headers.has("Upgrade"));
   for (const std::string_view name : kNotOnward) onward.headers.remove(name);
+  if (onward.headers.has("Sec-WebSocket-Protocol")) {
+    // Without a token of his in it.
+    const auto offered = offered_protocols(request);
+    onward.headers.set("Sec-WebSocket-Protocol",
+                       join(std::vector<std::string>(offered.begin(), offered.end()), ", "));
+  }
   std::vector<std::string> impersonation;
   for (const auto& [name, value] : onward.headers.fields()) {
     if (to_lower(name).starts_with("impersonate-")) impersonation.push_back(name);
@@ -75,14 +82,14 @@ struct Forwarder::Answer {
   void begin(std::shared_ptr<Stream> to) {
     const std::lock_guard lock(mutex);
     stream = std::move(to);
-    if (closed) stream->close();
+    if (closed) stream->abort();
   }
   // Wakes copy() wherever it waits.
   void close() {
     const std::lock_guard lock(mutex);
     closed = true;
     source->cancel();
-    if (stream) stream->close();
+    if (stream) stream->abort();
   }
 };
 
@@ -154,13 +161,16 @@ Result<void> Forwarder::copy(const Forward& forward, const std::shared_ptr<Answe
       [weak = std::weak_ptr(answer)] {
         if (const auto alive = weak.lock()) alive->close();
       }));
-  if (!whole.empty() && !answer->stream->write(Body(std::move(whole)))) return {};
+  if (!whole.empty()) answer->stream->write(Body(std::move(whole)));
   while (answer->stream->wait_for_backlog(kForwardBacklogBytes)) {
     const auto read = answer->source->read(buffer.data(), buffer.size(), kPumpIdleMs);
-    if (!read || *read == 0) break;
-    if (!answer->stream->write(Body(std::string(buffer.data(), *read)))) break;
+    if (read && *read == 0) {
+      answer->stream->close();
+      return {};
+    }
+    if (!read || !answer->stream->write(Body(std::string(buffer.data(), *read)))) break;
   }
-  answer->stream->close();
+  answer->stream->abort();
   return {};
 }
 

@@ -62,6 +62,7 @@ struct Peer {
   bool has_certificate = false;  // True only when it chains to the server's client CA.
   std::string common_name;
   std::vector<std::string> organizations;
+  bool bad_certificate = false;  // One was shown that does not chain so, or whose time is over.
 };
 
 struct Request {
@@ -92,6 +93,9 @@ class Stream {
   virtual bool wait_for_backlog(size_t bytes) = 0;
   // Ends the response in good order. Idempotent.
   virtual void close() = 0;
+  // Ends it so that its reader notices that there should have been more: what is queued still goes
+  // out, then the connection ends in the middle of the body. Nothing happens after close().
+  virtual void abort() = 0;
 };
 
 // The raw connection after an upgrade, or a client's. Non-blocking, for one thread with poll(2).
@@ -119,7 +123,7 @@ class Exchange {
   virtual const Request& request() const = 0;
   virtual void send(Response response) = 0;
   // Sends the head now. `on_closed` is called once, on an I/O thread, when the peer went away or
-  // was cut off (not after close()).
+  // was cut off, or the server stops (not after close() or abort()).
   virtual std::shared_ptr<Stream> start_stream(Response head, size_t backlog_limit_bytes,
                                                std::function<void()> on_closed) = 0;
   // Sends `head` (101) and hands the connection over, on a thread of its own that ends with the

@@ -80,9 +80,9 @@ class RawClient {
   explicit RawClient(uint16_t port) {
     const ClientOptions options = client_options(port);
     const Endpoint endpoint = parse_endpoint(options.url).value();
-    duplex_ = ClientConnection::connect(endpoint, options, make_client_context(options).value())
-                  .value()
-                  ->into_duplex();
+    const SslContext context = make_client_context(options).value();
+    SSL_CTX_clear_options(context.get(), SSL_OP_IGNORE_UNEXPECTED_EOF);
+    duplex_ = ClientConnection::connect(endpoint, options, context).value()->into_duplex();
   }
   bool say(std::string_view bytes) { return duplex_->write_fully(bytes, 10'000).ok(); }
   // Everything until `mark` was seen, the peer closed, or nothing came for `timeout_ms`.
@@ -93,6 +93,7 @@ class RawClient {
       const auto n = duplex_->read_some(buffer, sizeof buffer);
       if (!n.ok()) {
         closed_ = true;
+        closed_well_ = is_eof(n.status());
         break;
       }
       if (*n == 0) {
@@ -113,10 +114,12 @@ class RawClient {
   }
   std::string hear_all() { return hear("no server says this"); }
   bool closed() const { return closed_; }
+  bool closed_well() const { return closed_well_; }  // As hear() saw it.
 
  private:
   std::unique_ptr<Duplex> duplex_;
   bool closed_ = false;
+  bool closed_well_ = false;
 };
 
 // A flag that one thread raises and another waits for.

@@ -20,6 +20,7 @@
 #include "http/holding.h"
 #include "http/http.h"
 #include "http/output_queue.h"
+#include "http/render.h"
 #include "http/server.h"
 #include "http/upgrades.h"
 
@@ -51,6 +52,10 @@ struct ServerState {
   HoldingSum holding;
   Handshakes handshakes;
   std::atomic<bool> stopping{false};
+
+  Response refusal(const Status& status) const {
+    return options.refusal ? options.refusal(status) : plain_response(status);
+  }
 
   // Counts connections, so that stop() can wait for none.
   void connection_opened() {

@@ -1,6 +1,7 @@
 // The HTTPS server: one listening socket, a few I/O threads, one strand a connection.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -35,6 +36,9 @@ struct ServerOptions {
   int request_timeout_s = 30;  // To send a whole request, once its first byte came.
   int idle_timeout_s = 300;    // Between requests.
   int write_timeout_s = 30;    // A stalled reader of a response.
+  // How a request that no handler sees is refused: malformed, beyond a limit, too much just now.
+  // Null: a line of text.
+  std::function<Response(const Status&)> refusal;
 };
 
 class Server {

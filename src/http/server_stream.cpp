@@ -74,13 +74,14 @@ void ServerStream::bytes_left(size_t n) {
   drained_.notify_all();
 }
 
-void ServerStream::close() {
+void ServerStream::end(bool whole) {
   {
     const std::lock_guard lock(mutex_);
     if (gone_ || closed_) return;
     closed_ = true;
+    whole_ = whole;
     drained_.notify_all();
-    if (chunked_) {
+    if (chunked_ && whole) {
       queue_.push_back(unowned(last_chunk));
       backlog_.fetch_add(last_chunk.size(), std::memory_order_relaxed);
     }
@@ -100,7 +101,7 @@ void ServerStream::post_flush() {
 ServerStream::Taken ServerStream::take() {
   const std::lock_guard lock(mutex_);
   flush_posted_ = false;
-  return {std::exchange(queue_, {}), closed_};
+  return {std::exchange(queue_, {}), closed_, whole_};
 }
 
 bool ServerStream::set_gone() {

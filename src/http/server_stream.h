@@ -22,21 +22,24 @@ class ServerStream : public Stream {
   bool write(Body piece) override;
   size_t backlog() const override { return backlog_.load(std::memory_order_relaxed); }
   bool wait_for_backlog(size_t bytes) override;
-  void close() override;
+  void close() override { end(true); }
+  void abort() override { end(false); }
 
   // For the connection, on its I/O thread.
   struct Taken {
     std::vector<Body::Piece> pieces;
-    bool ended = false;  // close() was called; nothing follows `pieces`.
+    bool ended = false;  // Nothing follows `pieces`.
+    bool whole = true;   // False: it was abort() that ended it.
   };
   Taken take();
   // The head of the response counts as backlog too.
   void bytes_queued(size_t n) { backlog_.fetch_add(n, std::memory_order_relaxed); }
   void bytes_left(size_t n);
-  // From now on write() says false. True unless close() had been called: the writer is to be told.
+  // From now on write() says false. True unless the writer had ended it: he is to be told.
   bool set_gone();
 
  private:
+  void end(bool whole);
   void post_flush();
 
   const std::weak_ptr<Connection> connection_;
@@ -50,6 +53,7 @@ class ServerStream : public Stream {
   std::vector<Body::Piece> queue_;
   bool flush_posted_ = false;
   bool closed_ = false;
+  bool whole_ = true;
   bool gone_ = false;
 };
 

@@ -192,6 +192,56 @@ TEST_CASE("a stream outlives its server harmlessly") {
   taker.stream->close();
 }
 
+TEST_CASE("a stream that its writer breaks off does not look whole") {
+  StreamTaker taker;
+  const auto server = serve(std::ref(taker));
+  const auto client = connect(server->port());
+  const auto response = client->open({});
+  REQUIRE(response.ok());
+  REQUIRE(taker.started.wait());
+  REQUIRE(taker.stream->write("half"));
+  taker.stream->abort();
+  taker.stream->close();
+  CHECK_FALSE(taker.stream->write("late"));
+  CHECK(read_exactly(**response, 4) == "half");
+  char byte;
+  CHECK_FALSE((*response)->read(&byte, 1, 10'000).ok());
+  CHECK_FALSE(taker.closed.wait(0));
+  // The next request has a connection of its own.
+  CHECK(client->open({}).ok());
+}
+
+TEST_CASE("an HTTP/1.0 stream that is broken off ends without TLS's word for a good end") {
+  for (const bool whole : {true, false}) {
+    const auto server = serve([whole](const std::shared_ptr<Exchange>& exchange) {
+      const auto stream = exchange->start_stream({}, backlog_limit, nullptr);
+      stream->write("half");
+      if (whole) return stream->close();
+      stream->abort();
+    });
+    RawClient client(server->port());
+    client.say("GET / HTTP/1.0\r\n\r\n");
+    CHECK(client.hear_all().ends_with("\r\n\r\nhalf"));
+    CHECK(client.closed_well() == whole);
+  }
+}
+
+TEST_CASE("stop lets a writer break its stream off") {
+  std::shared_ptr<Stream> stream;
+  Event started;
+  const auto server = serve([&](const std::shared_ptr<Exchange>& exchange) {
+    stream = exchange->start_stream({}, backlog_limit, [&] { stream->abort(); });
+    started.raise();
+  });
+  const auto client = connect(server->port());
+  const auto response = client->open({});
+  REQUIRE(response.ok());
+  REQUIRE(started.wait());
+  server->stop(10'000);
+  char byte;
+  CHECK_FALSE((*response)->read(&byte, 1, 10'000).ok());
+}
+
 TEST_CASE("HTTP/1.0 streams end with the connection, unchunked") {
   const auto server = serve([](const std::shared_ptr<Exchange>& exchange) {
     const auto stream = exchange->start_stream({}, backlog_limit, nullptr);

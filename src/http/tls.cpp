@@ -216,10 +216,11 @@ UniqueSsl make_client_ssl(const SslContext& context, const std::string& host, bo
 Peer peer_identity(SSL* ssl) {
   Peer peer;
   const X509* certificate = SSL_get0_peer_certificate(ssl);
-  if (certificate == nullptr || SSL_get_verify_result(ssl) != X509_V_OK) return peer;
   // Without a client CA no verification ran, and a certificate proves nothing.
-  if ((SSL_get_verify_mode(ssl) & SSL_VERIFY_PEER) == 0) return peer;
-  peer.has_certificate = true;
+  if (certificate == nullptr || (SSL_get_verify_mode(ssl) & SSL_VERIFY_PEER) == 0) return peer;
+  peer.has_certificate = SSL_get_verify_result(ssl) == X509_V_OK;
+  peer.bad_certificate = !peer.has_certificate;
+  if (peer.bad_certificate) return peer;
   const X509_NAME* subject = X509_get_subject_name(certificate);
   for (int i = 0; i < X509_NAME_entry_count(subject); ++i) {
     const X509_NAME_ENTRY* entry = X509_NAME_get_entry(subject, i);

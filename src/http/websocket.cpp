@@ -61,6 +61,17 @@ bool is_websocket_request(const Request& request) {
          headers.get("Sec-WebSocket-Version") == "13" && key && key->size() == 16;
 }
 
+std::vector<std::string_view> offered_protocols(const Request& request) {
+  std::vector<std::string_view> names;
+  for (const std::string_view line : request.headers.all("Sec-WebSocket-Protocol")) {
+    for (const std::string_view part : split(line, ',')) {
+      const std::string_view name = trim(part);
+      if (!name.empty() && !name.starts_with(kBearerProtocol)) names.push_back(name);
+    }
+  }
+  return names;
+}
+
 Response websocket_response(const Request& request, std::string_view protocol) {
   Response response;
   response.status = 101;

@@ -38,6 +38,10 @@ inline constexpr uint16_t normal = 1000, going_away = 1001, protocol_error = 100
 std::string websocket_accept(std::string_view key);
 // Whether the request asks for a WebSocket that we can give.
 bool is_websocket_request(const Request& request);
+// What Sec-WebSocket-Protocol offers, in order, less a bearer token: browsers, who can set no
+// header, show theirs there, behind this prefix (Kubernetes' way).
+inline constexpr std::string_view kBearerProtocol = "base64url.bearer.authorization.k8s.io.";
+std::vector<std::string_view> offered_protocols(const Request& request);
 // The 101 for it. `protocol`: the chosen one of Sec-WebSocket-Protocol, or "".
 Response websocket_response(const Request& request, std::string_view protocol);
 // One of `supported`, in the client's order of preference; "" when none.

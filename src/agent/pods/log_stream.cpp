@@ -19,16 +19,18 @@ class Session {
  public:
   explicit Session(const LogStream& stream) : stream_(stream), filter_(stream.options) {}
 
-  void run() {
+  // True when all was sent that had been asked for.
+  bool run() {
     if (stream_.options.follow) begin_watch();
-    if (!open_file(true)) return;
+    if (!open_file(true)) return false;
     while (send_new()) {
-      if (!stream_.options.follow) return;
+      if (!stream_.options.follow) return true;
       if (!wait_for_more()) {
         send_new();  // What came between the last read and the end.
-        return;
+        break;
       }
     }
+    return !failed_;
   }
 
  private:
@@ -55,6 +57,7 @@ class Session {
     std::string block(kBlock, '\0');
     for (;;) {
       const ssize_t n = ::pread(file_.get(), block.data(), block.size(), offset_);
+      failed_ = n < 0;
       if (n < 0 || closed()) return false;
       if (n == 0) {
         if (!was_rotated()) return true;
@@ -117,13 +120,17 @@ class Session {
   UniqueFd file_, watch_;
   off_t offset_ = 0;
   bool was_closed_ = false;
+  bool failed_ = false;  // The file can't be read.
 };
 
 }  // namespace
 
 void run_log_stream(const LogStream& stream) {
-  Session(stream).run();
-  stream.out->close();
+  if (Session(stream).run()) {
+    stream.out->close();
+  } else {
+    stream.out->abort();
+  }
 }
 
 }  // namespace orch::pods

@@ -1,5 +1,6 @@
 // log_stream: one `kubectl logs`, from the file to the caller. Blocks until the log ends, the
-// caller goes, or (with follow) the container ends; on a thread of its own.
+// caller goes, or (with follow) the container ends; on a thread of its own. A log that can't be
+// read to its end is broken off, so that it does not look whole.
 #pragma once
 
 #include <functional>

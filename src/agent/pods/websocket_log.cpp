@@ -35,6 +35,7 @@ class WebSocketLog : public http::Stream {
   size_t backlog() const override { return 0; }
   bool wait_for_backlog(size_t) override { return true; }  // write() has waited.
   void close() override { socket_.close(http::close_code::normal, ""); }
+  void abort() override { socket_.close(http::close_code::internal_error, "the log broke off"); }
 
  private:
   http::WebSocket socket_;

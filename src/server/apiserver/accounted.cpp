@@ -22,6 +22,7 @@ class CountedStream : public http::Stream {
   size_t backlog() const override { return inner_->backlog(); }
   bool wait_for_backlog(size_t bytes) override { return inner_->wait_for_backlog(bytes); }
   void close() override { inner_->close(); }
+  void abort() override { inner_->abort(); }
 
  private:
   const std::shared_ptr<http::Stream> inner_;

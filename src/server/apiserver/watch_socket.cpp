@@ -21,8 +21,8 @@ constexpr int kSendMs = 30'000;
 // A client that names one protocol must hear it again (RFC 6455); browsers name one for their
 // credentials or their coding, and get text all the same.
 std::string offered_protocol(const http::Request& request) {
-  const auto names = split(request.headers.get("Sec-WebSocket-Protocol"), ',');
-  return names.size() == 1 ? std::string(trim(names.front())) : "";
+  const auto names = http::offered_protocols(request);
+  return names.size() == 1 ? std::string(names.front()) : "";
 }
 
 }  // namespace
@@ -87,10 +87,10 @@ size_t WatchSocket::backlog() const {
 // A watch never waits for its reader.
 bool WatchSocket::wait_for_backlog(size_t bytes) { return backlog() <= bytes; }
 
-void WatchSocket::close() {
+void WatchSocket::end(State how) {
   const std::lock_guard lock(mutex_);
   if (state_ != State::open) return;
-  state_ = State::closing;
+  state_ = how;
   on_closed_ = nullptr;
   ::eventfd_write(wake_.get(), 1);
 }
@@ -129,6 +129,7 @@ void WatchSocket::run(std::unique_ptr<http::Duplex> duplex) {
       }
     }
     if (state == State::gone) return socket.close(http::close_code::internal_error, "too slow");
+    if (state == State::broken) return socket.close(http::close_code::internal_error, "broken off");
     if (state == State::closing) return socket.close(http::close_code::normal, "");
     pollfd polled[2] = {{socket.fd(), POLLIN, 0}, {wake_.get(), POLLIN, 0}};
     if (::poll(polled, 2, -1) < 0 && errno != EINTR) return;

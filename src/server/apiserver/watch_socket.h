@@ -36,11 +36,13 @@ class WatchSocket : public http::Stream {
   bool write(http::Body piece) override;
   size_t backlog() const override;
   bool wait_for_backlog(size_t bytes) override;
-  void close() override;
+  void close() override { end(State::closing); }
+  void abort() override { end(State::broken); }
 
  private:
-  enum class State { open, closing, gone };
+  enum class State { open, closing, broken, gone };
 
+  void end(State how);
   void run(std::unique_ptr<http::Duplex> duplex);
   void set_gone();
   std::vector<http::Body> take(State* state);
