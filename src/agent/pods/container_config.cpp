@@ -135,6 +135,7 @@ Result<runtime::ContainerConfig> container_config(const ContainerInput& input) {
   config.tty = spec["tty"].as_bool();
   config.stdin_open = spec["stdin"].as_bool();
   config.stdin_once = spec["stdinOnce"].as_bool();
+  config.process_target = input.process_target;
   return config;
 }
 

@@ -40,6 +40,7 @@ struct ContainerInput {
   std::string hosts_path, hostname_path, resolv_path, termination_path;  // Files on the node.
   std::string hostname;
   int64_t node_memory_bytes = 0;
+  std::string process_target;  // Id of the container whose processes it is to see; "" = none.
 };
 Result<runtime::ContainerConfig> container_config(const ContainerInput& input);
 

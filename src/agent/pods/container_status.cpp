@@ -80,12 +80,13 @@ api::Value container_status(const ContainerStatusInput& input) {
   auto status = api::Value::object({{"name", input.container.name()}});
   status.set("state", std::move(states.now));
   status.set("lastState", std::move(states.last));
-  status.set("ready", init_done || (seen.history.running() && seen.ready));
+  const bool ephemeral = input.container.kind == Kind::ephemeral;  // Nothing asks if it is ready.
+  status.set("ready", init_done || (seen.history.running() && seen.ready && !ephemeral));
   status.set("restartCount", current ? int64_t{current->attempt} : int64_t{0});
   status.set("image", current ? current->image : input.container.image());
   status.set("imageID", current ? current->image_id : "");
   if (current) status.set("containerID", kContainerIdScheme + current->id);
-  status.set("started", seen.history.running() && seen.started);
+  if (!ephemeral) status.set("started", seen.history.running() && seen.started);
   return status;
 }
 

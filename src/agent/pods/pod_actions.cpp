@@ -25,6 +25,10 @@ class Planner {
       plan_sandbox();
       return std::move(actions_);
     }
+    // They are to help with a pod that does not come up, too.
+    for (const auto& container : containers_) {
+      if (container.kind == Kind::ephemeral) plan_container(container);
+    }
     if (plan_inits()) {
       for (const auto& container : containers_) {
         if (container.kind == Kind::main) plan_container(container);
@@ -209,6 +213,7 @@ Stop stop_reason(const api::Value& pod, const Observed& observed) {
 
 bool should_restart(Kind kind, RestartPolicy policy, const ContainerRecord& record) {
   if (kind == Kind::sidecar) return true;
+  if (kind == Kind::ephemeral) return false;
   if (kind == Kind::init) return record.exit_code != 0 && policy != RestartPolicy::never;
   if (policy == RestartPolicy::always) return true;
   return policy == RestartPolicy::on_failure && record.exit_code != 0;

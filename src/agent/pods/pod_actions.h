@@ -2,7 +2,7 @@
 // steps comes out; PodWorker takes them and asks again. So every rule about order, restarts and
 // back-off can be read and tested here, without a runtime.
 //
-// Follows Kubernetes' "Pod Lifecycle" and KEP-753 (sidecar containers).
+// Follows Kubernetes' "Pod Lifecycle", KEP-753 (sidecar containers), KEP-277 (ephemeral ones).
 #pragma once
 
 #include <optional>

@@ -3,6 +3,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "agent/pods/pod_status.h"
+#include "agent/pods/qos.h"
 
 namespace orch::pods {
 namespace {
@@ -353,6 +354,47 @@ TEST_CASE("records survive a round through JSON", "[pod_record]") {
   const auto back = record_from_json(*api::parse_json(text));
   REQUIRE(back.ok());
   CHECK(*back == record);
+}
+
+TEST_CASE("an ephemeral container runs once, and the state of its pod does not depend on it",
+          "[pod_actions]") {
+  Value pod = pod_of("{initContainers: [{name: i, image: x}], containers: [{name: c, image: i}]}");
+  auto observed = observed_with({{"i", running("x")}, {"e", fresh()}});
+  CHECK(pod_actions(pod, observed).start.empty());
+  pod["spec"].set("ephemeralContainers", *api::parse_yaml("[{name: e, image: x}]"));
+  // Before the init containers are done, too.
+  CHECK(pod_actions(pod, observed).start == std::vector<std::string>{"e"});
+
+  observed = observed_with({{"i", ended(0)}, {"c", running()}, {"e", ended(1)}});
+  CHECK(pod_actions(pod, observed).start.empty());
+  Value status = pod_status(pod, observed);
+  CHECK(status["phase"].as_string() == "Running");
+  CHECK(status["containerStatuses"].size() == 1);
+  const Value& own = status["ephemeralContainerStatuses"][0];
+  CHECK(own.at("state.terminated.exitCode").as_int() == 1);
+  CHECK_FALSE(own["ready"].as_bool());
+  CHECK(condition(status, "Ready") == "True");
+
+  // It ends with the pod, and says nothing of its success.
+  pod["spec"].set("restartPolicy", "Never");
+  observed = observed_with({{"i", ended(0)}, {"c", ended(0)}, {"e", running("x")}});
+  const PodActions stop = pod_actions(pod, observed);
+  REQUIRE(stop.kill.size() == 1);
+  CHECK(stop.kill[0].container == "e");
+  observed = observed_with({{"i", ended(0)}, {"c", ended(0)}, {"e", ended(137)}});
+  CHECK(pod_status(pod, observed)["phase"].as_string() == "Succeeded");
+}
+
+TEST_CASE("an ephemeral container changes neither the class nor the cgroup of its pod",
+          "[pod_actions]") {
+  Value pod = pod_of(
+      "{containers: [{name: c, resources: {limits: {cpu: 1, memory: 1Mi},"
+      " requests: {cpu: 1, memory: 1Mi}}}]}");
+  const std::string before = pod_cgroup(pod);
+  pod["spec"].set("ephemeralContainers", *api::parse_yaml("[{name: e, image: x}]"));
+  CHECK(pod_cgroup(pod) == before);
+  CHECK(qos_class(pod) == "Guaranteed");
+  CHECK(pod_cgroup_limits(pod).memory_bytes == 1 << 20);
 }
 
 }  // namespace

@@ -21,6 +21,9 @@ std::vector<ContainerSpec> containers_of(const api::Value& pod) {
     all.push_back({&spec, sidecar ? Kind::sidecar : Kind::init});
   }
   for (const auto& spec : pod["spec"]["containers"].items()) all.push_back({&spec, Kind::main});
+  for (const auto& spec : pod["spec"]["ephemeralContainers"].items()) {
+    all.push_back({&spec, Kind::ephemeral});
+  }
   return all;
 }
 

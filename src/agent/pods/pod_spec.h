@@ -12,8 +12,9 @@
 namespace orch::pods {
 
 // init: runs to its end before the next begins. sidecar: an init container with restartPolicy
-// Always, which goes on beside the main ones (KEP-753).
-enum class Kind { init, sidecar, main };
+// Always, which goes on beside the main ones (KEP-753). ephemeral: added to a pod to look into it,
+// runs once, and the pod's state does not depend on it (KEP-277).
+enum class Kind { init, sidecar, main, ephemeral };
 
 struct ContainerSpec {
   const api::Value* spec = nullptr;
@@ -31,7 +32,7 @@ const std::string& pod_namespace(const api::Value& pod);
 // "name_namespace(uid)", as users know it from kubelet's messages.
 std::string pod_label(const api::Value& pod);
 
-// Init containers in order, then the main ones.
+// Init containers in order, then the main ones, then the ephemeral ones.
 std::vector<ContainerSpec> containers_of(const api::Value& pod);
 std::optional<ContainerSpec> find_container(const api::Value& pod, std::string_view name);
 RestartPolicy restart_policy(const api::Value& pod);

@@ -1,4 +1,4 @@
-// PodWorker's ways up: sandbox, volumes, images, containers.
+// PodWorker's ways up: sandbox, volumes, containers. Images: pod_pull.cpp.
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -17,13 +17,6 @@ namespace {
 constexpr int64_t kHookTimeoutMs = 24 * 3600 * 1000;  // postStart has no limit of its own.
 constexpr size_t kMaxEtcBytes = 1 << 20;
 
-images::PullPolicy pull_policy(const api::Value& container) {
-  const auto& text = container["imagePullPolicy"].as_string();
-  if (text == "Always") return images::PullPolicy::always;
-  if (text == "Never") return images::PullPolicy::never;
-  return images::PullPolicy::if_not_present;
-}
-
 // A file of the image, opened beneath its root; "" when there is none.
 std::string read_in_rootfs(const std::string& rootfs, const std::string& path) {
   const UniqueFd root(::open(rootfs.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -34,13 +27,6 @@ std::string read_in_rootfs(const std::string& rootfs, const std::string& path) {
   const ssize_t n = ::read(file->get(), text.data(), text.size());
   text.resize(n > 0 ? static_cast<size_t>(n) : 0);
   return text;
-}
-
-std::string go_seconds(std::chrono::nanoseconds time) {
-  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
-  if (ms < 1000) return std::to_string(ms) + "ms";
-  std::string fraction = std::to_string(1000 + ms % 1000).substr(1);
-  return std::to_string(ms / 1000) + "." + fraction + "s";
 }
 
 Result<void> touch(const std::string& path) {
@@ -133,79 +119,6 @@ Result<void> PodWorker::write_etc_files() {
   return write_file_whole(folder + "/hostname", hostname, 0644);
 }
 
-std::vector<std::string> PodWorker::pull_credentials() const {
-  std::vector<std::string> texts;
-  const auto& ns = pod_namespace(server_pod_);
-  for (const auto& reference : server_pod_["spec"]["imagePullSecrets"].items()) {
-    const client::ObjectKey key{ns, reference["name"].as_string()};
-    auto secret = node_.cache.get(api::resource::secrets(), key);
-    if (!secret) {
-      auto fetched = node_.api.get(api::resource::secrets(), key);
-      if (!fetched.ok()) continue;  // The pull itself says what is wrong.
-      secret = std::move(*fetched);
-    }
-    for (const char* member : {".dockerconfigjson", ".dockercfg"}) {
-      auto text = base64_decode((*secret)["data"][member].as_string());
-      if (text && !text->empty()) texts.push_back(std::move(*text));
-    }
-  }
-  return texts;
-}
-
-void PodWorker::pull_image(const ContainerSpec& container) {
-  const std::string name = container.name(), image = container.image();
-  ImageState& state = images_[name];
-  const auto policy = pull_policy(*container.spec);
-  if (policy == images::PullPolicy::if_not_present && node_.images.find(image).ok()) {
-    event("Normal", "Pulled", "Container image \"" + image + "\" already present on machine", name);
-    state = {};
-    state.phase = ImageState::Phase::ready;
-    node_.wake(uid_);
-    return;
-  }
-  state.phase = ImageState::Phase::pulling;
-  if (policy != images::PullPolicy::never) {
-    event("Normal", "Pulling", "Pulling image \"" + image + "\"", name);
-  }
-  images::EnsureRequest request{image, policy, pull_credentials(), {}, node_.stop_fd};
-  const auto job = [self = shared_from_this(), name, request = std::move(request)] {
-    const MonoTime began = self->node_.clock.monotonic();
-    const auto pulled = self->node_.images.ensure(request);
-    if (self->node_.is_stopping()) return;
-    ImageState result;
-    if (pulled.ok()) {
-      result.phase = ImageState::Phase::ready;
-      if (pulled->pulled) {
-        const std::string time = go_seconds(self->node_.clock.monotonic() - began);
-        self->event("Normal", "Pulled",
-                    "Successfully pulled image \"" + request.image + "\" in " + time + " (" + time +
-                        " including waiting). Image size: " + std::to_string(pulled->size_bytes) +
-                        " bytes.",
-                    name);
-      }
-    } else {
-      const Status& why = pulled.status();
-      result.phase = ImageState::Phase::failed;
-      result.failed_at = self->node_.clock.now();
-      const bool known = why.is("InvalidImageName") || why.is("ErrImageNeverPull");
-      result.reason = known ? why.reason : "ErrImagePull";
-      result.message = why.message;
-      self->event("Warning", "Failed",
-                  "Failed to pull image \"" + request.image + "\": " + why.message, name);
-      self->event("Warning", "Failed", "Error: " + result.reason, name);
-      if (result.reason == "ErrImagePull") {
-        self->event("Normal", "BackOff", "Back-off pulling image \"" + request.image + "\"", name);
-      }
-    }
-    {
-      const std::lock_guard lock(self->mutex_);
-      self->mailbox_.images[name] = std::move(result);
-    }
-    self->node_.wake(self->uid_);
-  };
-  if (!node_.jobs.run(job)) state.phase = ImageState::Phase::unknown;
-}
-
 Result<Environment> PodWorker::environment_of(const ContainerSpec& container) const {
   const auto& ns = pod_namespace(server_pod_);
   const auto lookup = [&](const api::Resource& resource, const char* kind) {
@@ -282,11 +195,18 @@ Result<runtime::ContainerConfig> PodWorker::prepare_container(const ContainerSpe
                        etc + "resolv.conf",
                        termination,
                        pod_hostname(server_pod_),
-                       node_.facts.memory_bytes};
+                       node_.facts.memory_bytes,
+                       {}};
   input.user = ORCH_TRY(
       container_user({server_pod_, *container.spec, image.config.user,
                       read_in_rootfs(rootfs, "etc/passwd"), read_in_rootfs(rootfs, "etc/group")}));
   input.mounts = ORCH_TRY(bind_mounts(container, environment));
+  if (const auto& target = (*container.spec)["targetContainerName"].as_string(); !target.empty()) {
+    const auto found = record_.containers.find(target);
+    if (found == record_.containers.end() || !found->second.running())
+      return bad_request("unable to find target container \"" + target + "\"");
+    input.process_target = found->second.current->id;
+  }
   return container_config(input);
 }
 

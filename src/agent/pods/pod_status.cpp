@@ -63,6 +63,7 @@ class Builder {
         containers_(containers_of(pod)),
         stop_(stop_reason(pod, observed)) {
     for (const auto& container : containers_) {
+      if (container.kind == Kind::ephemeral) continue;
       const auto& seen = observed_.of(container.name());
       if (container.kind == Kind::main) {
         main_began_ = main_began_ || (seen.history.current && !seen.history.stale);
@@ -93,7 +94,6 @@ class Builder {
     status.set("startTime", dated ? old_["startTime"] : api::Value(format_time(observed_.now)));
     set_containers(&status);
     status.set("qosClass", qos_class(pod_));
-    keep(&status, "ephemeralContainerStatuses");
     keep(&status, "resize");
     return status;
   }
@@ -132,7 +132,7 @@ class Builder {
   // containers said; one that never ran has failed.
   std::string ended_phase() const {
     for (const auto& container : containers_) {
-      if (container.kind == Kind::sidecar) continue;
+      if (container.kind == Kind::sidecar || container.kind == Kind::ephemeral) continue;
       const auto& current = observed_.of(container.name()).history.current;
       if (!current && container.kind == Kind::init && main_began_) continue;
       if (!current || current->exit_code != 0) return "Failed";
@@ -216,14 +216,19 @@ class Builder {
   }
 
   void set_containers(api::Value* status) const {
-    auto init = api::Value::array(), main = api::Value::array();
+    auto init = api::Value::array(), main = init, ephemeral = init;
     for (const auto& container : containers_) {
-      ContainerStatusInput input{pod_, observed_, container, !incomplete_.empty(),
-                                 stop_ != Stop::none};
-      (container.kind == Kind::main ? main : init).push_back(container_status(input));
+      const bool waits = container.kind != Kind::ephemeral && !incomplete_.empty();
+      ContainerStatusInput input{pod_, observed_, container, waits, stop_ != Stop::none};
+      auto& list = container.kind == Kind::main        ? main
+                   : container.kind == Kind::ephemeral ? ephemeral
+                                                       : init;
+      list.push_back(container_status(input));
     }
     if (!init.empty()) status->set("initContainerStatuses", std::move(init));
     if (!main.empty()) status->set("containerStatuses", std::move(main));
+    if (ephemeral.empty()) return;
+    status->set("ephemeralContainerStatuses", std::move(ephemeral));
   }
 
   const api::Value& pod_;

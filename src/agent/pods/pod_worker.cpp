@@ -114,9 +114,12 @@ void PodWorker::event(std::string_view type, std::string_view reason, const std:
   {
     const std::lock_guard lock(mutex_);
     const auto spec = find_container(shown_pod_, container);
-    const bool init = spec && spec->kind != Kind::main;
+    const Kind kind = spec ? spec->kind : Kind::main;
     if (!container.empty()) {
-      field = (init ? "spec.initContainers{" : "spec.containers{") + container + "}";
+      field = (kind == Kind::main        ? "spec.containers{"
+               : kind == Kind::ephemeral ? "spec.ephemeralContainers{"
+                                         : "spec.initContainers{") +
+              container + "}";
     }
     about = api::Value::object({{"apiVersion", "v1"}, {"kind", "Pod"}});
     about.set("metadata", shown_pod_["metadata"]);

@@ -94,8 +94,6 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   bool create_sandbox();
   Result<void> refresh_volumes();
   Result<void> write_etc_files();
-  void pull_image(const ContainerSpec& container);
-  std::vector<std::string> pull_credentials() const;
   void start_container(const ContainerSpec& container);
   Result<runtime::ContainerConfig> prepare_container(const ContainerSpec& container,
                                                      const images::ImageRef& image,
@@ -108,6 +106,10 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void watch_probes(const ContainerSpec& container, const ContainerRecord& record);
   probes::ProbeTarget target_of(const api::Value& container, const std::string& id) const;
   probes::Exec exec() const;
+
+  // pod_pull.cpp
+  void pull_image(const ContainerSpec& container);
+  std::vector<std::string> pull_credentials() const;
 
   // pod_stop.cpp
   void begin_kill(const Kill& kill);

@@ -65,6 +65,7 @@ int oom_score_adj(const api::Value& pod, const api::Value& container, int64_t no
 std::string qos_class(const api::Value& pod) {
   bool any = false, guaranteed = true;
   for (const auto& container : containers_of(pod)) {
+    if (container.kind == Kind::ephemeral) continue;  // They come later and reserve nothing.
     for (const char* resource : {"cpu", "memory"}) {
       const int64_t limit = amount(*container.spec, "limits", resource);
       const int64_t asked = request(*container.spec, resource);
@@ -96,6 +97,7 @@ runtime::CgroupLimits pod_cgroup_limits(const api::Value& pod) {
   limits.cpu_shares = shares_of(pod_request(pod, "cpu"));
   bool all_cpu = true, all_memory = true;
   for (const auto& container : containers_of(pod)) {
+    if (container.kind == Kind::ephemeral) continue;
     all_cpu = all_cpu && amount(*container.spec, "limits", "cpu") > 0;
     all_memory = all_memory && amount(*container.spec, "limits", "memory") > 0;
   }

@@ -238,6 +238,12 @@ Result<void> Runtime::State::make_container(const ContainerConfig& wanted,
   context.uts_path = pinned("uts");
   context.pid_path = pinned("pid");
   context.host_pid = sandbox.host_pid;
+  if (!config.process_target.empty() && context.pid_path.empty() && !context.host_pid) {
+    const auto target = read_container_state(paths, config.process_target, true);
+    if (!target || target->status != ContainerStatus::running || target->pid == 0)
+      return bad_request("container " + config.process_target + " does not run");
+    context.pid_path = "/proc/" + std::to_string(target->pid) + "/ns/pid";
+  }
   context.shm_path = sandbox.host_ipc ? "/dev/shm" : paths.shm();
   context.cgroup = container_cgroup(sandbox.cgroup_parent, config.id);
   context.cgroup_v2 = cgroups.unified();
@@ -255,6 +261,7 @@ Result<void> Runtime::State::make_container(const ContainerConfig& wanted,
 Result<void> Runtime::start_container(const ContainerConfig& config) {
   ORCH_TRY(check_id(config.id));
   ORCH_TRY(check_id(config.sandbox_id));
+  if (!config.process_target.empty()) ORCH_TRY(check_id(config.process_target));
   if (config.args.empty()) return bad_request("container " + config.name + " has no command");
   const PodPaths paths = state_->pod(config.sandbox_id);
   const SandboxConfig sandbox = ORCH_TRY(read_sandbox(paths));

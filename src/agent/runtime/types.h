@@ -96,6 +96,8 @@ struct ContainerConfig {
   bool stdin_open = false;  // Keep a pipe open for attach(); else stdin is /dev/null.
   bool stdin_once = false;  // The first attach() session owns stdin: its end is the container's.
   std::string log_path;     // CRI log file; "" = output is dropped.
+  // The running container of the same sandbox whose pid namespace this one enters; "" = its own.
+  std::string process_target;
 };
 
 enum class ContainerStatus { created, running, exited };
@@ -137,10 +139,13 @@ struct SandboxState {
 };
 
 struct CgroupStats {
-  uint64_t cpu_usage_ns = 0;              // Sum over all CPUs since the cgroup was made.
-  uint64_t memory_usage_bytes = 0;        // With page cache.
+  uint64_t cpu_usage_ns = 0;  // Sum over all CPUs since the cgroup was made.
+  uint64_t cpu_user_ns = 0, cpu_system_ns = 0;
+  uint64_t cpu_periods = 0, cpu_throttled_periods = 0, cpu_throttled_ns = 0;  // Of its CPU limit.
+  uint64_t memory_usage_bytes = 0;                                            // With page cache.
   uint64_t memory_working_set_bytes = 0;  // Usage less inactive file pages, as kubelet has it.
   uint64_t memory_rss_bytes = 0;
+  uint64_t memory_cache_bytes = 0;
   uint64_t page_faults = 0;
   uint64_t major_page_faults = 0;
   std::optional<uint64_t> memory_limit_bytes;
