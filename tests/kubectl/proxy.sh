@@ -60,6 +60,19 @@ same "$(raw /api/v1/nodes/node-1/proxy/healthz)" ok
 same "$(raw /api/v1/nodes/node-1:10250/proxy/healthz)" ok
 has "$(raw /api/v1/nodes/node-1/proxy/pods)" '"kind":"PodList"'
 
+# What the node tells of itself.
+node=/api/v1/nodes/node-1/proxy
+has "$(raw $node/configz)" '"kind":"KubeletConfiguration"'
+has "$(raw $node/stats/summary)" '"nodeName":"node-1"'
+has "$(raw $node/metrics)" 'kubelet_node_name{node="node-1"} 1$'
+has "$(raw $node/metrics/resource)" "^container_cpu_usage_seconds_total{container=\"main\",namespace=\"$ns\",pod=\"web\"} "
+cadvisor=$(raw $node/metrics/cadvisor)
+has "$cadvisor" "^container_memory_working_set_bytes{container=\"main\",id=\"/kubepods/.*namespace=\"$ns\",pod=\"web\"} [1-9]"
+has "$cadvisor" "^container_network_transmit_bytes_total{.*interface=\"eth0\",.*pod=\"web\"} [1-9]"
+has "$cadvisor" '^container_cpu_usage_seconds_total{container="",cpu="total",id="/",.*} [1-9]'
+has "$(raw $node/logs/)" '^<pre>$'
+has "$(raw "$node/logs/..%2f..%2fetc%2fpasswd" 2>&1 || true)" 'could not find the requested resource'
+
 # With HTTP itself: redirects and the other methods.
 admin=$(k config view --raw -o json)
 field() { echo "$admin" | grep -o "\"$1\": \"[^\"]*\"" | sed -n 1p | cut -d'"' -f4; }

@@ -3,6 +3,7 @@
 #include <sys/eventfd.h>
 
 #include <algorithm>
+#include <mutex>
 
 #include "agent/pods/kubelet_request.h"
 #include "agent/pods/log_stream.h"
@@ -17,15 +18,30 @@ namespace {
 constexpr size_t kMaxUpgrades = 256;
 constexpr int kStopGraceMs = 200;
 
-// An eventfd that the I/O thread signals when the caller goes away.
-class CloseSignal {
+// One who reads a log. The I/O thread ends it when he goes away, or when the node's endpoint stops:
+// he must not take what he has for the whole log then.
+class LogReader {
  public:
-  CloseSignal() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
-  void signal() const { ::eventfd_write(fd_.get(), 1); }
-  int fd() const { return fd_.get(); }
+  LogReader() : closed_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+  int closed_fd() const { return closed_.get(); }
+
+  void begin(std::shared_ptr<http::Stream> stream) {
+    const std::lock_guard lock(mutex_);
+    stream_ = std::move(stream);
+    if (ended_) stream_->abort();
+  }
+  void end() {
+    const std::lock_guard lock(mutex_);
+    ended_ = true;
+    if (stream_) stream_->abort();
+    ::eventfd_write(closed_.get(), 1);
+  }
 
  private:
-  UniqueFd fd_;
+  const UniqueFd closed_;
+  std::mutex mutex_;
+  std::shared_ptr<http::Stream> stream_;
+  bool ended_ = false;
 };
 
 }  // namespace
@@ -40,7 +56,7 @@ bool may_call_node(const http::Peer& peer) {
 
 Result<std::unique_ptr<KubeletServer>> KubeletServer::start(const KubeletServerOptions& options,
                                                             Pods& pods, Clock& clock) {
-  std::unique_ptr<KubeletServer> server(new KubeletServer(pods, clock));
+  std::unique_ptr<KubeletServer> server(new KubeletServer(options, pods, clock));
   http::ServerOptions http;
   http.bind_address = options.bind_address;
   http.port = options.port;
@@ -68,21 +84,7 @@ void KubeletServer::handle(const std::shared_ptr<http::Exchange>& exchange) {
   const std::string path = request.target.substr(0, mark);
   const std::string query = mark == path.npos ? "" : request.target.substr(mark + 1);
   const auto below = [&](std::string_view prefix) { return path.substr(prefix.size()); };
-  if (path == "/healthz") return exchange->send(text_response("ok"));
-  if (path == "/pods") {
-    auto items = api::Value::array();
-    for (auto& pod : pods_.list()) items.push_back(std::move(pod));
-    return exchange->send(json_response(200, api::Value::object({{"kind", "PodList"},
-                                                                 {"apiVersion", "v1"},
-                                                                 {"metadata", api::Value::object()},
-                                                                 {"items", std::move(items)}})));
-  }
-  if (path == "/stats/summary") {
-    return exchange->send(json_response(200, render_stats_summary(usage())));
-  }
-  if (path == "/metrics/resource") {
-    return exchange->send(text_response(render_resource_metrics(usage())));
-  }
+  if (handle_page(exchange, path)) return;
   if (path.starts_with("/containerLogs/")) {
     return handle_logs(exchange, below("/containerLogs/"), query);
   }
@@ -133,11 +135,14 @@ void KubeletServer::handle_logs(const std::shared_ptr<http::Exchange>& exchange,
     });
   }
   const bool taken = logs_.run([exchange, stream = std::move(*stream)]() mutable {
-    const auto closed = std::make_shared<CloseSignal>();
+    const auto reader = std::make_shared<LogReader>();
     http::Response head = text_response("");
-    stream.closed_fd = closed->fd();
+    stream.closed_fd = reader->closed_fd();
     stream.out =
-        exchange->start_stream(std::move(head), kLogBacklogBytes, [closed] { closed->signal(); });
+        exchange->start_stream(std::move(head), kLogBacklogBytes, [weak = std::weak_ptr(reader)] {
+          if (const auto alive = weak.lock()) alive->end();
+        });
+    reader->begin(stream.out);
     run_log_stream(stream);
   });
   if (!taken) exchange->send(status_response(too_many_requests("too many log streams", 1)));

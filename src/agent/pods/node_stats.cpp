@@ -1,9 +1,8 @@
 #include "agent/pods/node_stats.h"
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 
+#include "agent/pods/metrics_text.h"
 #include "base/strings.h"
 
 namespace orch::pods {
@@ -70,39 +69,11 @@ int64_t used_memory(const NodeUsage& usage) {
   return std::max<int64_t>(usage.memory_bytes - usage.available_memory_bytes, 0);
 }
 
-// Prometheus' text: families, each with its samples, all of one moment.
-class Page {
- public:
-  explicit Page(WallTime now) : time_(std::to_string(unix_ms(now))) {}
-
-  void family(std::string_view name, std::string_view type, std::string_view help) {
-    name_ = name;
-    text_ += "# HELP " + name_ + " [STABLE] " + std::string(help) + "\n# TYPE " + name_ + " " +
-             std::string(type) + "\n";
-  }
-  void sample(const std::string& labels, double value) {
-    std::array<char, 40> number{};
-    std::snprintf(number.data(), number.size(), "%.15g", value);
-    text_ += name_ + (labels.empty() ? "" : "{" + labels + "}") + " " + number.data() + " " +
-             time_ + "\n";
-  }
-  std::string take() { return std::move(text_); }
-
- private:
-  static int64_t unix_ms(WallTime time) {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
-  }
-  const std::string time_;
-  std::string name_, text_;
-};
-
 // Names of the API need no escaping: they hold no quotes.
 std::string labels_of(const PodUsage& pod, const ContainerUsage* container) {
   const std::string of = "namespace=\"" + pod.ns + "\",pod=\"" + pod.name + "\"";
   return container ? "container=\"" + container->name + "\"," + of : of;
 }
-
-double seconds(uint64_t ns) { return static_cast<double>(ns) / static_cast<double>(kNsPerSecond); }
 
 }  // namespace
 
@@ -120,6 +91,26 @@ uint64_t parse_cpu_usage_ns(std::string_view proc_stat, int64_t ticks_per_second
   return ticks * (kNsPerSecond / static_cast<uint64_t>(std::max<int64_t>(ticks_per_second, 1)));
 }
 
+// "  eth0: bytes packets errs drop fifo frame compressed multicast bytes packets errs drop ..."
+std::map<std::string, InterfaceUsage> parse_net_dev(std::string_view text) {
+  constexpr size_t kSent = 8;  // The first column of what was sent.
+  std::map<std::string, InterfaceUsage> all;
+  for (const std::string_view line : split(text, '\n')) {
+    const size_t colon = line.find(':');
+    if (colon == line.npos) continue;
+    std::vector<uint64_t> columns;
+    for (const std::string_view word : split(line.substr(colon + 1), ' ')) {
+      if (!word.empty()) columns.push_back(static_cast<uint64_t>(parse_int(word).value_or(0)));
+    }
+    if (columns.size() < kSent + 4) continue;
+    const auto traffic = [&](size_t at) {
+      return Traffic{columns[at], columns[at + 1], columns[at + 2], columns[at + 3]};
+    };
+    all[std::string(trim(line.substr(0, colon)))] = {traffic(0), traffic(kSent)};
+  }
+  return all;
+}
+
 std::vector<RunningContainer> running_containers(const Value& pod) {
   std::vector<RunningContainer> running;
   for (const char* list :
@@ -130,7 +121,7 @@ std::vector<RunningContainer> running_containers(const Value& pod) {
       const std::string& id = status["containerID"].as_string();
       const size_t scheme = id.find("://");
       running.push_back({status["name"].as_string(), scheme == id.npos ? id : id.substr(scheme + 3),
-                         state["startedAt"].as_string()});
+                         state["startedAt"].as_string(), status["image"].as_string()});
     }
   }
   return running;
@@ -158,7 +149,7 @@ Value render_stats_summary(const NodeUsage& usage) {
 }
 
 std::string render_resource_metrics(const NodeUsage& usage) {
-  Page page(usage.now);
+  MetricsText page(usage.now, "[STABLE] ");
   const auto each_container = [&](const auto& value) {
     for (const PodUsage& pod : usage.pods) {
       for (const ContainerUsage& one : pod.containers) {

@@ -260,6 +260,26 @@ uint64_t Cgroups::oom_kills(const std::string& path) const {
   return text ? keyed_number(*text, "oom_kill") : 0;
 }
 
+void Cgroups::read_cpu(const std::string& path, CgroupStats* stats) const {
+  const std::string cpu = read_file(folder("cpu", path) + "/cpu.stat", 65'536).value_or("");
+  stats->cpu_periods = keyed_number(cpu, "nr_periods");
+  stats->cpu_throttled_periods = keyed_number(cpu, "nr_throttled");
+  if (mounts_.unified) {
+    stats->cpu_usage_ns = keyed_number(cpu, "usage_usec") * 1'000;
+    stats->cpu_user_ns = keyed_number(cpu, "user_usec") * 1'000;
+    stats->cpu_system_ns = keyed_number(cpu, "system_usec") * 1'000;
+    stats->cpu_throttled_ns = keyed_number(cpu, "throttled_usec") * 1'000;
+    return;
+  }
+  const std::string account = folder("cpuacct", path);
+  const std::string ticks = read_file(account + "/cpuacct.stat", 65'536).value_or("");
+  const uint64_t ns_per_tick = 1'000'000'000 / static_cast<uint64_t>(::sysconf(_SC_CLK_TCK));
+  stats->cpu_usage_ns = number_in(account + "/cpuacct.usage").value_or(0);
+  stats->cpu_user_ns = keyed_number(ticks, "user") * ns_per_tick;
+  stats->cpu_system_ns = keyed_number(ticks, "system") * ns_per_tick;
+  stats->cpu_throttled_ns = keyed_number(cpu, "throttled_time");
+}
+
 Result<CgroupStats> Cgroups::stats(const std::string& path) const {
   const bool v2 = mounts_.unified;
   const std::string memory = folder("memory", path);
@@ -267,12 +287,7 @@ Result<CgroupStats> Cgroups::stats(const std::string& path) const {
   if (!counters) return not_found("cgroup " + path + " is not there");
 
   CgroupStats stats;
-  if (v2) {
-    const Result<std::string> cpu = read_file(folder("cpu", path) + "/cpu.stat", 65'536);
-    if (cpu) stats.cpu_usage_ns = keyed_number(*cpu, "usage_usec") * 1'000;
-  } else {
-    stats.cpu_usage_ns = number_in(folder("cpuacct", path) + "/cpuacct.usage").value_or(0);
-  }
+  read_cpu(path, &stats);
   const std::string total = v2 ? "" : "total_";  // v1 counts those below only under this prefix.
   stats.memory_usage_bytes =
       number_in(memory + (v2 ? "/memory.current" : "/memory.usage_in_bytes")).value_or(0);
@@ -280,6 +295,7 @@ Result<CgroupStats> Cgroups::stats(const std::string& path) const {
   stats.memory_working_set_bytes =
       stats.memory_usage_bytes > inactive ? stats.memory_usage_bytes - inactive : 0;
   stats.memory_rss_bytes = keyed_number(*counters, v2 ? "anon" : "total_rss");
+  stats.memory_cache_bytes = keyed_number(*counters, v2 ? "file" : "total_cache");
   stats.page_faults = keyed_number(*counters, total + "pgfault");
   stats.major_page_faults = keyed_number(*counters, total + "pgmajfault");
   const std::optional<uint64_t> limit =

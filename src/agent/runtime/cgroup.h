@@ -60,6 +60,7 @@ class Cgroups {
  private:
   // The folder of `path` for `controller`; "" when it is not mounted.
   std::string folder(std::string_view controller, const std::string& path) const;
+  void read_cpu(const std::string& path, CgroupStats* stats) const;
 
   CgroupMounts mounts_;
 };

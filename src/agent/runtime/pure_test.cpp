@@ -146,7 +146,7 @@ TEST_CASE("cgroup v2 files: limits written, statistics read") {
       {"cpu.weight", "100\n"},
       {"cpu.max", "max 100000\n"},
       {"pids.max", "max\n"},
-      {"cpu.stat", "usage_usec 1500\nuser_usec 1\n"},
+      {"cpu.stat", "usage_usec 1500\nuser_usec 1\nnr_periods 4\nthrottled_usec 2\n"},
       {"memory.current", "10000\n"},
       {"pids.current", "3\n"},
       {"memory.events", "low 0\nhigh 0\nmax 2\noom 1\noom_kill 1\n"},
@@ -155,6 +155,9 @@ TEST_CASE("cgroup v2 files: limits written, statistics read") {
   const Cgroups cgroups(CgroupMounts{true, {{root, {}}}});
   CgroupStats stats = *cgroups.stats("pod");
   CHECK(stats.cpu_usage_ns == 1'500'000);
+  CHECK(stats.cpu_user_ns == 1'000);
+  CHECK(stats.cpu_periods == 4);
+  CHECK(stats.cpu_throttled_ns == 2'000);
   CHECK(stats.memory_usage_bytes == 10'000);
   CHECK(stats.memory_working_set_bytes == 7'000);
   CHECK(stats.memory_rss_bytes == 4'096);
