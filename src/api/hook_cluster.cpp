@@ -74,6 +74,11 @@ void validate_node(const Value& node, Causes& causes) {
   for (size_t i = 0; i < ranges.size(); ++i) {
     add_problems(&causes, at("spec.podCIDRs", i), ranges[i], cidr_problems(ranges[i].as_string()));
   }
+  const auto is_v6 = [&](size_t i) { return ranges[i].as_string().find(':') != std::string::npos; };
+  if (ranges.size() > 2 || (ranges.size() == 2 && is_v6(0) == is_v6(1))) {
+    add_invalid(&causes, "spec.podCIDRs", ranges,
+                "may specify no more than one CIDR for each IP family");
+  }
   for (const char* list : {"capacity", "allocatable"}) {
     validate_resource_list(node["status"][list], at("status", list), &causes, /*of_node=*/true);
   }

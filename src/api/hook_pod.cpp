@@ -185,11 +185,44 @@ void validate_ephemeral_update(const Value& now, const Value& was, Causes& cause
   }
 }
 
+// Of what ended for good nobody may say that it goes on: not where nothing is restarted, nor, where
+// only failures are, of what did not fail.
+void validate_states(const Value& pod, const Value& old, const char* list, std::string_view policy,
+                     Causes& causes) {
+  if (policy == "Always" || policy.empty()) return;
+  const auto named = [](const Value& containers, const Value& name) -> const Value& {
+    static const Value none;
+    for (const Value& one : containers.items()) {
+      if (one["name"] == name) return one;
+    }
+    return none;
+  };
+  const Value& before = old["status"][list];
+  for (size_t i = 0; i < before.size(); ++i) {
+    const Value& ended = before[i].at("state.terminated");
+    if (ended.is_null()) continue;
+    if (policy == "OnFailure" && ended["exitCode"].as_int() != 0) continue;
+    const Value& name = before[i]["name"];
+    const Value& spec = named(old.at("spec.initContainers"), name);
+    if (spec["restartPolicy"].as_string() == "Always") continue;  // A sidecar.
+    const Value& now = named(pod["status"][list], name);
+    if (now.is_null() || !now.at("state.terminated").is_null()) continue;
+    add_forbidden(&causes, at(at(at("status", list), i), "state"),
+                  "may not be transitioned to non-terminated state");
+  }
+}
+
 void validate_update(const Value& pod, const Value& old, std::string_view subresource,
                      Causes& causes) {
   if (subresource == "ephemeralcontainers") {
     return validate_ephemeral_update(pod.at("spec.ephemeralContainers"),
                                      old.at("spec.ephemeralContainers"), causes);
+  }
+  if (subresource == "status") {
+    const std::string& policy = old.at("spec.restartPolicy").as_string();
+    validate_states(pod, old, "containerStatuses", policy, causes);
+    validate_states(pod, old, "initContainerStatuses", policy, causes);
+    validate_states(pod, old, "ephemeralContainerStatuses", "Never", causes);
   }
   if (!subresource.empty()) return;
   const Type& type = *Schema::builtin().find_type("core/v1.PodSpec");

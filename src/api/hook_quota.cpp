@@ -1,6 +1,7 @@
 // Limits of namespaces, and which pods go first.
 // Follows: kubernetes.io "Resource Quotas", "Limit Ranges", "Pod Priority and Preemption".
 #include <algorithm>
+#include <cstdio>
 #include <set>
 #include <string>
 #include <utility>
@@ -108,6 +109,27 @@ void validate_order(const Value& limit, const std::string& path, Causes& causes)
   }
 }
 
+// A limit may be so many times the request; min and max leave only so much room for that.
+void validate_ratio(const Value& limit, const std::string& path, Causes& causes) {
+  for (const Value::Member& one : limit["maxLimitRequestRatio"].members()) {
+    Quantity ratio, min, max;
+    if (amount_of(limit["maxLimitRequestRatio"], one.name, &ratio) == nullptr) continue;
+    const std::string here = at_key(at(path, "maxLimitRequestRatio"), one.name);
+    if (ratio.milli_value() < 1000) {
+      add_invalid(&causes, here, one.value, "ratio " + ratio.to_string() + " is less than 1");
+    }
+    if (amount_of(limit["min"], one.name, &min) == nullptr || min.sign() <= 0) continue;
+    if (amount_of(limit["max"], one.name, &max) == nullptr) continue;
+    const double room =
+        static_cast<double>(max.milli_value()) / static_cast<double>(min.milli_value());
+    if (static_cast<double>(ratio.milli_value()) <= room * 1000) continue;
+    char text[32];
+    std::snprintf(text, sizeof text, "%f", room);
+    add_invalid(&causes, here, one.value,
+                "ratio " + ratio.to_string() + " is greater than max/min = " + text);
+  }
+}
+
 void validate_limit_range(const Value& range, Causes& causes) {
   const Value& limits = range.at("spec.limits");
   std::set<std::string> types;
@@ -129,6 +151,7 @@ void validate_limit_range(const Value& range, Causes& causes) {
       add_required(&causes, here, "either minimum or maximum storage value is required");
     }
     validate_order(limit, here, causes);
+    validate_ratio(limit, here, causes);
   }
 }
 

@@ -118,10 +118,8 @@ void validate_pod_spec(const Value& spec, const std::string& path, Causes* cause
                  gates[i]["conditionType"],
                  qualified_name_problems(gates[i]["conditionType"].as_string()));
   }
-  const Value& os = spec["os"]["name"];
-  if (!os.empty() && os.as_string() != "linux" && os.as_string() != "windows") {
-    add_not_supported(causes, at(path, "os.name"), os, {"linux", "windows"});
-  }
+  validate_os(spec, path, causes);
+  validate_resource_claims(spec, path, causes);
   validate_resource_list(spec["overhead"], at(path, "overhead"), causes);
 }
 

@@ -26,6 +26,8 @@ void validate_resource_ref(const Value& ref, bool of_volume, const std::string& 
 void validate_pod_security(const Value& spec, const std::string& path, Causes* causes);
 void validate_container_security(const Value& security, const Value& spec, const std::string& path,
                                  Causes* causes);
+void validate_os(const Value& spec, const std::string& path, Causes* causes);
+void validate_resource_claims(const Value& spec, const std::string& path, Causes* causes);
 void validate_scheduling(const Value& spec, const std::string& path, Causes* causes);
 
 // {"cpu": "100m"}: names, amounts, whole numbers where needed. A node's list may also hold "pods".

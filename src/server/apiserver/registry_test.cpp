@@ -42,6 +42,54 @@ TEST_CASE("patches that race on one object are all kept") {
   CHECK(server.get(std::string(kConfigMaps) + "/a").json["data"].size() == 1 + kWriters * kEach);
 }
 
+TEST_CASE("what ended for good can't be said to go on") {
+  TestServer server;
+  server.add_account();
+  const auto pod = [&](const std::string& name, const std::string& policy) {
+    const std::string spec = R"(,"nodeName":"n","restartPolicy":")" + policy + "\"";
+    REQUIRE(server.post(kPods, TestServer::pod(name, "", spec)).code == 201);
+  };
+  const auto tell = [&](const std::string& name, const std::string& list,
+                        const std::string& state) {
+    return server.call("PATCH", std::string(kPods) + "/" + name + "/status",
+                       R"({"status":{")" + list +
+                           R"(":[{"name":"c","image":"i","imageID":"","ready":)"
+                           R"(false,"restartCount":0,"state":)" +
+                           state + "}]}}",
+                       "application/merge-patch+json");
+  };
+  const std::string failed = R"({"terminated":{"exitCode":1}})";
+  const std::string done = R"({"terminated":{"exitCode":0}})";
+  const std::string running = R"({"running":{},"terminated":null})";
+  const std::string waiting = R"({"waiting":{"reason":"x"},"terminated":null})";
+  struct Row {
+    const char *name, *policy, *list;
+    std::string before, after;
+    bool allowed;
+  };
+  const Row rows[] = {
+      {"a", "Never", "containerStatuses", failed, running, false},
+      {"b", "Never", "containerStatuses", done, waiting, false},
+      {"c", "OnFailure", "containerStatuses", failed, running, true},
+      {"d", "OnFailure", "containerStatuses", done, running, false},
+      {"e", "Always", "containerStatuses", done, running, true},
+      {"f", "Always", "ephemeralContainerStatuses", done, running, false},
+      {"g", "Never", "containerStatuses", done, failed, true},
+      {"h", "Never", "containerStatuses", running, failed, true},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    pod(row.name, row.policy);
+    REQUIRE(tell(row.name, row.list, row.before).code == 200);
+    const auto answer = tell(row.name, row.list, row.after);
+    CHECK(answer.code == (row.allowed ? 200 : 422));
+    if (row.allowed) continue;
+    CHECK(answer.message().ends_with("status." + std::string(row.list) +
+                                     "[0].state: Forbidden: may not be transitioned to "
+                                     "non-terminated state"));
+  }
+}
+
 TEST_CASE("of two updates from one state, one loses") {
   TestServer server;
   REQUIRE(server.post(kConfigMaps, TestServer::config("a")).code == 201);
