@@ -46,6 +46,8 @@ void add_node_flags(CLI::App* app, NodeOptions& o) {
 }
 
 void add_identity_flags(CLI::App* app, IdentityFlags& o) {
+  flag(app, "anonymous-auth", o.anonymous_auth,
+       "Whether requests without credentials are system:anonymous's, instead of refused");
   flag(app, "token-auth-file", o.token_auth_file, "File of static tokens: token,user,uid,groups");
   flag(app, "service-account-issuer", o.service_account_issuers,
        "Issuer in service accounts' tokens; repeated: older ones that are still believed");

@@ -32,6 +32,7 @@ Result<void> read_keys(const IdentityFlags& flags, apiserver::Options* options) 
 }  // namespace
 
 Result<void> read_identity(const IdentityFlags& flags, apiserver::Options* options) {
+  options->anonymous_auth = flags.anonymous_auth;
   ORCH_TRY(read_keys(flags, options));
   if (!flags.service_account_issuers.empty()) {
     options->token_names.issuers = flags.service_account_issuers;

@@ -29,6 +29,7 @@ struct NodeOptions {
 
 // Who is believed beside the server's own certificates and tokens. Names as kube-apiserver's.
 struct IdentityFlags {
+  bool anonymous_auth = true;   // Who shows no credentials is system:anonymous.
   std::string token_auth_file;  // Static tokens.
   std::vector<std::string> service_account_issuers, service_account_key_files, api_audiences;
   std::string service_account_signing_key_file;

@@ -8,7 +8,7 @@ ask() { inside curl -s --max-time 5 --cacert "$work/ca.crt" -H "Authorization: B
 has "$(ask "$token" /api/v1)" '"APIResourceList"'
 has "$(ask "$token" "/api/v1/namespaces/$ns/secrets")" "secrets is forbidden: User \\\\\"system:serviceaccount:$ns:default\\\\\" cannot list resource"
 has "$(ask broken /api)" '"Unauthorized"'
-has "$(inside curl -s --max-time 5 --cacert "$work/ca.crt" $server/api)" '"Unauthorized"'
+has "$(inside curl -s --max-time 5 --cacert "$work/ca.crt" $server/api)" 'User \\"system:anonymous\\" cannot get path \\"/api\\"'
 same "$(inside curl -s --max-time 5 --cacert "$work/ca.crt" $server/readyz)" ok
 has "$(k -n "$ns" create token default)" '\.'
 k -n "$ns" delete pod p --now

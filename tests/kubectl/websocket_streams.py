@@ -3,7 +3,8 @@
 
 websocket_streams.py SERVER CA PEM PROTOCOL PATH [SAY]: connects, sends the message SAY, and prints
 each message until the other end closes: its channel's number and its text when the protocol has
-channels, else its text. SAY and what is printed have Python's escapes. "-" is no PROTOCOL.
+channels, else its text. SAY and what is printed have Python's escapes. "-" is no PROTOCOL, or no
+PEM.
 """
 import base64
 import os
@@ -17,7 +18,8 @@ from urllib.parse import urlparse
 def connect(server, ca, pem, protocol, path):
     url = urlparse(server)
     tls = ssl.create_default_context(cafile=ca)
-    tls.load_cert_chain(pem)
+    if pem != "-":
+        tls.load_cert_chain(pem)
     raw = socket.create_connection((url.hostname, url.port), timeout=20)
     sock = tls.wrap_socket(raw, server_hostname=url.hostname)
     lines = [

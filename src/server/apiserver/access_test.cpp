@@ -87,15 +87,29 @@ TEST_CASE("without good credentials there is only health and version") {
   CHECK(server.call_as("", "GET", "/readyz").code == 200);
   CHECK(server.call_as("", "GET", "/version").code == 200);
   const auto refused = server.call_as("", "GET", "/api/v1/pods");
-  CHECK(refused.code == 401);
-  CHECK(refused.at("reason") == "Unauthorized");
-  CHECK(server.call_as("", "GET", "/nowhere").code == 401);
+  CHECK(refused.code == 403);
+  CHECK(refused.message() ==
+        "pods is forbidden: User \"system:anonymous\" cannot list resource \"pods\" in API group "
+        "\"\" at the cluster scope");
+  CHECK(server.call_as("", "GET", "/nowhere").message() ==
+        "forbidden: User \"system:anonymous\" cannot get path \"/nowhere\"");
   CHECK(server.call_as("wrong", "GET", "/version").code == 401);
   const std::string admin = server.server().admin_token();
   CHECK(server.call_as(admin, "GET", "/api/v1/pods").code == 200);
   server.restart();
   CHECK(server.call_as(admin, "GET", "/api/v1/pods").code == 200);
   CHECK(server.call_as(TestServer::kJoinToken, "GET", "/api/v1/pods").code == 401);
+}
+
+TEST_CASE("without anonymous access who shows nothing is asked who he is") {
+  TestServer server([](Options& options) { options.anonymous_auth = false; });
+  for (const char* path : {"/readyz", "/version", "/api/v1/pods", "/nowhere"}) {
+    INFO(path);
+    const auto refused = server.call_as("", "GET", path);
+    CHECK(refused.code == 401);
+    CHECK(refused.at("reason") == "Unauthorized");
+  }
+  CHECK(server.call_as(server.server().admin_token(), "GET", "/readyz").code == 200);
 }
 
 TEST_CASE("a service account's token is good as long as the account is") {
@@ -134,6 +148,38 @@ TEST_CASE("a service account's token is good as long as the account is") {
   CHECK(server.call_as(token, "GET", "/apis").code == 401);
 }
 
+namespace {
+
+// The system's, but for what the test adds to the time of day.
+class ShiftedClock : public Clock {
+ public:
+  WallTime now() const override { return system_clock().now() + std::chrono::seconds(shift); }
+  MonoTime monotonic() const override { return system_clock().monotonic(); }
+  std::atomic<int> shift{0};
+};
+
+}  // namespace
+
+TEST_CASE("a token that is bound to a pod is no good a minute after the pod should have ended") {
+  ShiftedClock clock;
+  TestServer server([&](Options& options) { options.clock = &clock; });
+  server.add_account();
+  REQUIRE(server.post(kPods, TestServer::pod("p", "", R"(,"nodeName":"n")")).code == 201);
+  const auto issued = server.post(
+      std::string(kAccounts) + "/default/token",
+      R"({"spec":{"expirationSeconds":3607,"boundObjectRef":{"kind":"Pod","name":"p"}}})");
+  REQUIRE(issued.code == 201);
+  const auto code = [&] { return server.call_as(issued.at("status.token"), "GET", "/apis").code; };
+  // Its node says nothing, so the pod stays.
+  REQUIRE(server.call("DELETE", std::string(kPods) + "/p?gracePeriodSeconds=100").code == 200);
+  CHECK(code() == 200);
+  clock.shift = 155;
+  CHECK(code() == 200);
+  clock.shift = 165;
+  CHECK(code() == 401);
+  REQUIRE(server.get(std::string(kPods) + "/p").code == 200);
+}
+
 TEST_CASE("a token that is bound to a pod ends with it") {
   TestServer server;
   server.add_account();
@@ -168,7 +214,7 @@ TEST_CASE("an administrator may ask on another's behalf, nobody else") {
 TEST_CASE("a single server says how it becomes one of several, to those who may know") {
   TestServer server;
   CHECK(server.get("/orch/v1/members").message().find("--cluster-init") != std::string::npos);
-  CHECK(server.call_as("", "GET", "/orch/v1/members").code == 401);
+  CHECK(server.call_as("", "GET", "/orch/v1/members").code == 403);
   // No role gives it away.
   CHECK(server
             .post("/apis/rbac.authorization.k8s.io/v1/clusterroles", R"({"metadata":{"name":"r"},

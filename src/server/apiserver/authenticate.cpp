@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "crypto/digest.h"
+#include "http/websocket.h"
 #include "server/apiserver/bootstrap_tokens.h"
 
 namespace orch::apiserver {
@@ -14,9 +15,28 @@ std::string_view bearer_token(const http::Request& request) {
   return trim(header.substr(blank + 1));
 }
 
+Result<std::string> websocket_token(const http::Request& request) {
+  std::optional<std::string> token;
+  if (!http::is_websocket_request(request)) return std::string();
+  for (const std::string_view line : request.headers.all("Sec-WebSocket-Protocol")) {
+    for (const std::string_view part : split(line, ',')) {
+      const std::string_view name = trim(part);
+      if (!name.starts_with(http::kBearerProtocol)) continue;
+      if (token) return unauthorized();
+      token = base64url_decode(name.substr(http::kBearerProtocol.size()));
+      if (!token || !valid_utf8(*token)) return unauthorized();
+    }
+  }
+  if (!token || token->empty()) return std::string();
+  // The answer must name one that was offered, and can't name this.
+  if (http::offered_protocols(request).empty()) return unauthorized();
+  return *std::move(token);
+}
+
 Result<User> Authenticator::authenticate(const http::Request& request) const {
-  if (request.headers.has("Authorization")) {
-    auto user = user_of_token(bearer_token(request), {});
+  const std::string shown = ORCH_TRY(websocket_token(request));
+  if (request.headers.has("Authorization") || !shown.empty()) {
+    auto user = user_of_token(shown.empty() ? bearer_token(request) : shown, {});
     if (user) return std::move(user->user);
     if (user.status().code != 401) return std::move(user).status();
     // Why a token is refused is the administrator's business, not a stranger's.
@@ -30,10 +50,20 @@ Result<User> Authenticator::authenticate(const http::Request& request) const {
     user.groups.emplace_back(kAuthenticatedGroup);
     return user;
   }
+  if (request.peer.bad_certificate || !parts_.anonymous) return unauthorized();
   User anonymous;
   anonymous.name = "system:anonymous";
   anonymous.groups = {"system:unauthenticated"};
   return anonymous;
+}
+
+bool Authenticator::call_again(const http::Request& request, std::function<void()> again) const {
+  if (!parts_.issuer) return false;
+  const auto shown = websocket_token(request);
+  const auto parsed =
+      parse_token(shown.ok() && !shown->empty() ? std::string_view(*shown) : bearer_token(request));
+  return parsed && parts_.issuer->concerns(*parsed) &&
+         parts_.issuer->call_again(*parsed, std::move(again));
 }
 
 // Tokens that say nothing of an audience are meant for this server.

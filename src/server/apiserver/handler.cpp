@@ -43,11 +43,16 @@ bool is_known(const User& user) { return user.in_group(kAuthenticatedGroup); }
 void Handler::handle(const ExchangePtr& inner) {
   const auto exchange =
       std::make_shared<AccountedExchange>(inner, parts_.metrics.requests, parts_.clock);
-  const auto served = serve(exchange);
+  answer(exchange, false);
+}
+
+void Handler::answer(const std::shared_ptr<AccountedExchange>& exchange, bool again) {
+  const auto served = serve(exchange, again);
   if (!served) send(exchange, present_status(served.status(), exchange->request()));
 }
 
-Result<void> Handler::serve(const std::shared_ptr<AccountedExchange>& exchange) {
+// `again`: the second time, with what was learned of its token's issuer meanwhile.
+Result<void> Handler::serve(const std::shared_ptr<AccountedExchange>& exchange, bool again) {
   const http::Request& request = exchange->request();
   auto target = route(parts_.schema, request.method, request.target);
   if (target) exchange->set_target(*target);
@@ -59,6 +64,10 @@ Result<void> Handler::serve(const std::shared_ptr<AccountedExchange>& exchange) 
     return serve_servers(exchange, *target);
   }
   Result<User> asker = parts_.authenticator.authenticate(request);
+  if (!asker && !again) {
+    const auto later = [this, exchange] { answer(exchange, true); };
+    if (parts_.authenticator.call_again(request, later)) return {};
+  }
   ServerMetrics& metrics = parts_.metrics;
   ++(asker ? metrics.authenticated : metrics.not_authenticated);
   if (parts_.audit) {
@@ -68,13 +77,14 @@ Result<void> Handler::serve(const std::shared_ptr<AccountedExchange>& exchange) 
   User user = ORCH_TRY(impersonated(ORCH_TRY(std::move(asker)), request, parts_.authorizer));
   AuditEntry* const audit = exchange->audit();
   if (audit && request.headers.has("Impersonate-User")) audit->set_impersonated(user);
-  // Who may not come in isn't told what there is; he is asked who he is rather than sent away.
   if (!target) {
-    if (!is_known(user)) return unauthorized();
-    return std::move(target).status();
+    if (is_known(user)) return std::move(target).status();
+    // A stranger isn't told what there is.
+    Target unknown;
+    unknown.path = request.target.substr(0, request.target.find('?'));
+    return refused(user, action_of(unknown, request.method), "");
   }
   const Action action = action_of(*target, request.method);
-  if (!is_known(user) && !parts_.authorizer.allowed(user, action)) return unauthorized();
   if (!is_long_running(*target)) {
     exchange->set_place(
         ORCH_TRY(in_flight_.enter(is_mutating(request.method), lane_of(user, target->path))));
@@ -134,7 +144,8 @@ Result<http::Response> Handler::serve_path(const http::Request& request,
   return serve_document(parts_.schema, request, target, parts_.server_address);
 }
 
-Result<void> Handler::serve_resource(const ExchangePtr& exchange, const Target& target, User user) {
+Result<void> Handler::serve_resource(const std::shared_ptr<AccountedExchange>& exchange,
+                                     const Target& target, User user) {
   if (is_stream(target)) return parts_.streams.serve(exchange, target);
   Presentation form;
   form.media = ORCH_TRY(negotiate(exchange->request().headers.get("Accept"),
@@ -261,8 +272,8 @@ http::Response Handler::render(const Target& target, WriteReply reply,
   return response;
 }
 
-Result<void> Handler::serve_write(const ExchangePtr& exchange, const Target& target, User user,
-                                  const Presentation& form) {
+Result<void> Handler::serve_write(const std::shared_ptr<AccountedExchange>& exchange,
+                                  const Target& target, User user, const Presentation& form) {
   WriteRequest request = ORCH_TRY(read_write_request(exchange->request(), target, std::move(user)));
   if (request.verb == Verb::remove_collection) {
     return serve_remove_collection(exchange, request, target, form.media);

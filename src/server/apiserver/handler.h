@@ -60,16 +60,18 @@ class Handler {
   using ExchangePtr = std::shared_ptr<http::Exchange>;
 
   // Each answers the exchange, now or later; a Status means that it was not answered yet.
-  Result<void> serve(const std::shared_ptr<AccountedExchange>& exchange);
+  void answer(const std::shared_ptr<AccountedExchange>& exchange, bool again);
+  Result<void> serve(const std::shared_ptr<AccountedExchange>& exchange, bool again);
   Result<void> serve_join(const ExchangePtr& exchange);
   Result<void> serve_servers(const std::shared_ptr<AccountedExchange>& exchange,
                              const Target& target);
   Result<http::Response> serve_path(const http::Request& request, const Target& target) const;
-  Result<void> serve_resource(const ExchangePtr& exchange, const Target& target, User user);
+  Result<void> serve_resource(const std::shared_ptr<AccountedExchange>& exchange,
+                              const Target& target, User user);
   Result<void> serve_read(const ExchangePtr& exchange, const Target& target,
                           const Presentation& form);
-  Result<void> serve_write(const ExchangePtr& exchange, const Target& target, User user,
-                           const Presentation& form);
+  Result<void> serve_write(const std::shared_ptr<AccountedExchange>& exchange, const Target& target,
+                           User user, const Presentation& form);
   Result<void> serve_review(const ExchangePtr& exchange, const Target& target, const User& user,
                             const Media& media);
   Result<void> serve_remove_collection(const ExchangePtr& exchange, const WriteRequest& request,

@@ -2,6 +2,9 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "base/strings.h"
+#include "http/forwarder.h"
+#include "http/websocket.h"
+#include "server/apiserver/authenticate.h"
 #include "server/apiserver/bootstrap_tokens.h"
 #include "server/apiserver/oidc_claims.h"
 #include "server/apiserver/static_tokens.h"
@@ -167,6 +170,34 @@ TEST_CASE("bootstrap tokens", "[identity]") {
   api::Value other = secret({});
   other.set("type", "Opaque");
   CHECK_FALSE(passes(other));
+}
+
+TEST_CASE("a browser shows its token as a subprotocol of its WebSocket", "[identity]") {
+  http::Request request;
+  const auto token = [&](const std::string& protocols) {
+    request.headers.set("Sec-WebSocket-Protocol", protocols);
+    const auto found = websocket_token(request);
+    return found ? *found : "refused: " + std::to_string(found.status().code);
+  };
+  const std::string bearer = std::string(http::kBearerProtocol) + base64url_encode("a-token");
+  CHECK(token(bearer + ", v4.channel.k8s.io").empty());  // It is no WebSocket.
+  request.headers.set("Connection", "Upgrade");
+  request.headers.set("Upgrade", "websocket");
+  request.headers.set("Sec-WebSocket-Version", "13");
+  request.headers.set("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
+  CHECK(token(bearer + ", v4.channel.k8s.io") == "a-token");
+  CHECK(token("v4.channel.k8s.io," + bearer) == "a-token");
+  CHECK(token("v4.channel.k8s.io").empty());
+  CHECK(token(bearer) == "refused: 401");
+  CHECK(token(bearer + "," + bearer + ",x") == "refused: 401");
+  CHECK(token(std::string(http::kBearerProtocol) + "%%%, x") == "refused: 401");
+  CHECK(token(std::string(http::kBearerProtocol) + base64url_encode("\xff") + ", x") ==
+        "refused: 401");
+
+  // Nobody behind this server gets to see it.
+  request.headers.set("Sec-WebSocket-Protocol", bearer + ", v4.channel.k8s.io");
+  CHECK(http::onward_request(request, "/").headers.get("Sec-WebSocket-Protocol") ==
+        "v4.channel.k8s.io");
 }
 
 }  // namespace

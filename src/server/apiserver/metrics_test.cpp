@@ -178,7 +178,7 @@ TEST_CASE("the page holds what dashboards of kube-apiserver look for") {
   REQUIRE(server.get(kConfigMaps).code == 200);
   REQUIRE(server.get(std::string(kConfigMaps) + "?watch=1&timeoutSeconds=1").code == 200);
   REQUIRE(server.call("DELETE", std::string(kConfigMaps) + "/a").code == 200);
-  CHECK(server.call_as("", "GET", "/metrics").code == 401);
+  CHECK(server.call_as("", "GET", "/metrics").code == 403);
   CHECK(server.call_as("nonsense", "GET", "/metrics").code == 401);
   const auto other = server.server().add_metrics(
       [](std::string* out) { append_single(out, "other_things", "gauge", "Of another room.", 7); });

@@ -88,17 +88,38 @@ void OidcIssuer::refresh() {
     asked_.push_back(now);
     fetching_ = true;
   }
-  pool_.run([this] {
-    auto fetched = fetch();
+  pool_.run([this] { run_refresh(); });
+}
+
+void OidcIssuer::run_refresh() {
+  auto fetched = fetch();
+  std::vector<std::function<void()>> waiting;
+  {
     const std::lock_guard lock(mutex_);
     fetching_ = false;
-    if (!fetched) {
-      log::warning("apiserver", "oidc: " + options_.issuer_url + ": " + fetched.status().message);
-      return;
-    }
+    waiting.swap(waiting_);
+    if (fetched) keys_ = std::make_shared<IssuerKeys>(*std::move(fetched));
+  }
+  if (fetched) {
     log::info("apiserver", "oidc: keys of " + options_.issuer_url + " fetched");
-    keys_ = std::make_shared<IssuerKeys>(*std::move(fetched));
-  });
+  } else {
+    log::warning("apiserver", "oidc: " + options_.issuer_url + ": " + fetched.status().message);
+  }
+  for (const auto& again : waiting) again();
+}
+
+bool OidcIssuer::call_again(const UnverifiedToken& token, std::function<void()> again) {
+  {
+    const std::lock_guard lock(mutex_);
+    const bool known = token.key_id.empty() ? !keys_->empty() : keys_->count(token.key_id) > 0;
+    if (!known) {
+      if (!fetching_ || waiting_.size() == kMaxWaiting) return false;
+      waiting_.push_back(std::move(again));
+      return true;
+    }
+  }
+  again();  // It may have come between the refusal and now; else it is refused once more.
+  return true;
 }
 
 Result<IssuerKeys> OidcIssuer::fetch() const {

@@ -191,7 +191,8 @@ struct ApiServer::Rooms {
                        std::move(options.static_tokens),
                        options.oidc.issuer_url.empty()
                            ? nullptr
-                           : std::make_unique<OidcIssuer>(options.oidc, *options.clock)}),
+                           : std::make_unique<OidcIssuer>(options.oidc, *options.clock),
+                       options.anonymous_auth}),
         cache(*store),
         servers(options.cluster, *store),
         handler({api::Schema::builtin(),
@@ -340,6 +341,7 @@ const std::string& ApiServer::admin_token() const { return rooms_->credentials.a
 void ApiServer::stop() {
   rooms_->health.stopping = true;
   if (rooms_->http) rooms_->http->stop(kStopGraceMs);
+  rooms_->authenticator.stop();
   rooms_->watches.stop();
   rooms_->streams.stop();
   rooms_->slow.stop();

@@ -40,6 +40,7 @@ struct Options {
   std::vector<std::string> token_verifying_keys;
   StaticTokens static_tokens;
   OidcOptions oidc;
+  bool anonymous_auth = true;     // Who shows no credentials is system:anonymous; else 401.
   std::string encryption_config;  // See encryption.h; "" = in the data directory.
   std::string join_token;         // Lets nodes join; "" = none may.
   std::string audit_policy_file;  // "" = no audit; else audit_log.path must be given.

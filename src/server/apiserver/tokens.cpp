@@ -15,6 +15,8 @@ namespace {
 using api::Value;
 
 constexpr int64_t kLeewaySeconds = 60;  // Clocks differ; for "not before" only.
+// After the time at which what it is bound to was to be gone (its deletionTimestamp).
+constexpr int64_t kDeletedSeconds = 60;
 
 int64_t unix_seconds(WallTime time) {
   return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
@@ -259,7 +261,13 @@ Result<void> Tokens::check_claims(const Value& claims) const {
 
 bool Tokens::stands(const api::Resource& resource, std::string_view ns, const Value& claim) const {
   const auto record = store_.get(store_key(resource, ns, claim["name"].as_string()));
-  return record && record->tags.uid() == claim["uid"].as_string();
+  if (!record || record->tags.uid() != claim["uid"].as_string()) return false;
+  // What is being deleted is rare; only then is it worth reading.
+  if (record->bytes.find("\"deletionTimestamp\"") == record->bytes.npos) return true;
+  const Value object = decode_stored(record->bytes);
+  WallTime ends;
+  if (!parse_time(object.at("metadata.deletionTimestamp").as_string(), &ends)) return true;
+  return ends + std::chrono::seconds(kDeletedSeconds) >= clock_.now();
 }
 
 }  // namespace orch::apiserver

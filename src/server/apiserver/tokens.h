@@ -63,7 +63,7 @@ class Tokens {
   Result<void> check_pod(const WriteRequest& request, const api::Value& pod,
                          api::Value* claims) const;
   Result<void> check_claims(const api::Value& claims) const;
-  // The object of that name stands, with that uid.
+  // The object of that name stands, with that uid, or should have gone but moments ago.
   bool stands(const api::Resource& resource, std::string_view ns, const api::Value& claim) const;
 
   const crypto::TokenSigner signer_;
