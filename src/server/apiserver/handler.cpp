@@ -282,11 +282,16 @@ Result<void> Handler::serve_write(const std::shared_ptr<AccountedExchange>& exch
     send(exchange, present_value(201, ORCH_TRY(parts_.tokens.issue(request)), form.media));
     return {};
   }
-  // Answered on the store's writer thread, so without the time that compressing takes.
+  // Answered on the store's writer thread; compressing takes too long for that.
   parts_.registry.submit(
       std::move(request), [this, exchange, target, form](Result<WriteReply> reply) {
-        exchange->send(reply ? render(target, *std::move(reply), form)
-                             : present_status(reply.status(), exchange->request()));
+        auto response = reply ? render(target, *std::move(reply), form)
+                              : present_status(reply.status(), exchange->request());
+        if (is_to_be_compressed(exchange->request(), response)) {
+          const auto job = [exchange, response] { orch::apiserver::send(exchange, response); };
+          if (parts_.slow.run(job)) return;
+        }
+        exchange->send(std::move(response));
       });
   return {};
 }

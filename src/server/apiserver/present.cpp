@@ -45,15 +45,20 @@ std::string list_head(std::string_view kind, std::string_view api_version,
   return head + ",\"items\":[";
 }
 
-// Head, records, tail; the records are not copied.
+// Head, records, tail; the records are not copied. The list's kind says that of its items.
 http::Body gather(const api::Resource& resource, std::string head,
                   const std::vector<store::RecordPtr>& records) {
+  // Of what was written by this server all objects of a kind begin alike.
+  const std::string type =
+      "{\"kind\":\"" + resource.kind + "\",\"apiVersion\":\"" + resource.api_version() + "\",";
   http::Body body(std::move(head));
   bool first = true;
   for (const store::RecordPtr& record : records) {
-    if (!first) body.append_shared(nullptr, ",");
+    Row row = row_of(resource, record->bytes);
+    const bool typed = row.bytes.starts_with(type);
+    if (typed) row.bytes.remove_prefix(type.size());
+    if (typed || !first) body.append_shared(nullptr, first ? "{" : typed ? ",{" : ",");
     first = false;
-    const Row row = row_of(resource, record->bytes);
     if (row.made) {
       body.append_shared(row.made, row.bytes);
     } else {

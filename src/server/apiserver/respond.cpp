@@ -110,15 +110,19 @@ void add_warning(http::Response* response, std::string_view text) {
   response->headers.add("Warning", "299 - \"" + quoted + "\"");
 }
 
-void compress(const http::Request& request, http::Response* response) {
-  if (response->body.size() <= kGzipFromBytes) return;
-  if (response->headers.has("Content-Encoding")) return;
+bool is_to_be_compressed(const http::Request& request, const http::Response& response) {
+  if (response.body.size() <= kGzipFromBytes) return false;
+  if (response.headers.has("Content-Encoding")) return false;
   bool accepted = false;
   for (const std::string_view part : split(request.headers.get("Accept-Encoding"), ',')) {
     const std::string_view name = trim(part.substr(0, part.find(';')));
     if (name == "gzip" && part.find("q=0") == std::string_view::npos) accepted = true;
   }
-  if (!accepted) return;
+  return accepted;
+}
+
+void compress(const http::Request& request, http::Response* response) {
+  if (!is_to_be_compressed(request, *response)) return;
   response->body = http::Body(gzip(response->body));
   response->headers.set("Content-Encoding", "gzip");
   response->headers.add("Vary", "Accept-Encoding");

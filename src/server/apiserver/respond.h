@@ -27,7 +27,8 @@ http::Response record_response(int code, const store::RecordPtr& record);
 // RFC 7234 warn-code 299, once a warning, in the form that kubectl prints.
 void add_warning(http::Response* response, std::string_view text);
 
-// Compresses a large body when the request accepts gzip.
+// Compresses a large body when the request accepts gzip; which takes time.
+bool is_to_be_compressed(const http::Request& request, const http::Response& response);
 void compress(const http::Request& request, http::Response* response);
 
 }  // namespace orch::apiserver

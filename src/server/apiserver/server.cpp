@@ -15,6 +15,7 @@
 #include "server/apiserver/keys.h"
 #include "server/apiserver/local_api.h"
 #include "server/apiserver/local_cache.h"
+#include "server/apiserver/respond.h"
 #include "server/cluster/cluster.h"
 #include "store/store.h"
 
@@ -279,6 +280,11 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(Options options) {
   http.tls = {rooms.credentials.serving.certificate + rooms.credentials.ca.certificate,
               rooms.credentials.serving.private_key, rooms.credentials.ca.certificate};
   http.threads = rooms.options.io_threads;
+  http.refusal = [limit = http.max_body_bytes](Status status) {
+    if (status.code == 413)
+      status.message = "Request entity too large: limit is " + std::to_string(limit);
+    return status_response(status);
+  };
   rooms.http = ORCH_TRY(http::Server::start(
       std::move(http), [&rooms](const std::shared_ptr<http::Exchange>& exchange) {
         rooms.handler.handle(exchange);

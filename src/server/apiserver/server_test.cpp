@@ -267,6 +267,32 @@ TEST_CASE("YAML is taken, large answers are compressed") {
   CHECK(answer.headers.get("Content-Encoding") == "gzip");
   CHECK(answer.text.starts_with("\x1f\x8b"));
   CHECK(answer.text.size() < large.size() / 10);
+  // And the answer to a write.
+  request.method = "PATCH";
+  request.body = R"({"data":{"b":"2"}})";
+  request.headers.set("Content-Type", "application/merge-patch+json");
+  const Answer written = server.send(**client, request);
+  CHECK(written.code == 200);
+  CHECK(written.headers.get("Content-Encoding") == "gzip");
+  CHECK(written.text.starts_with("\x1f\x8b"));
+}
+
+TEST_CASE("a list says once of what kind its items are") {
+  TestServer server;
+  CHECK(server.get(kConfigMaps).json["items"].size() == 0);
+  REQUIRE(server.post(kConfigMaps, TestServer::config("a")).code == 201);
+  REQUIRE(server.post(kConfigMaps, TestServer::config("b")).code == 201);
+  const auto list = server.get(kConfigMaps);
+  CHECK(list.at("kind") == "ConfigMapList");
+  REQUIRE(list.json["items"].size() == 2);
+  for (const api::Value& item : list.json["items"].items()) {
+    CHECK_FALSE(item.has("kind"));
+    CHECK_FALSE(item.has("apiVersion"));
+    CHECK(item.at("data.a").as_string() == "1");
+  }
+  CHECK(server.get(std::string(kConfigMaps) + "/a").at("kind") == "ConfigMap");
+  const auto events = server.get(std::string(kConfigMaps) + "?watch=1&timeoutSeconds=1");
+  CHECK(events.text.find(R"("object":{"kind":"ConfigMap","apiVersion":"v1")") != events.text.npos);
 }
 
 TEST_CASE("what is too large is refused by name") {
@@ -274,6 +300,8 @@ TEST_CASE("what is too large is refused by name") {
   const std::string large(4u << 20, 'x');
   const auto answer = server.post(kConfigMaps, "{\"a\":\"" + large + "\"}");
   CHECK(answer.code == 413);
+  CHECK(answer.at("reason") == "RequestEntityTooLarge");
+  CHECK(answer.message() == "Request entity too large: limit is 3145728");
 }
 
 TEST_CASE("discovery, version and health answer") {
