@@ -208,5 +208,64 @@ TEST_CASE("a policy that can't be read keeps the server from starting") {
   CHECK(started.status().message.find("policy.rules[0].level") != std::string::npos);
 }
 
+TEST_CASE("what a loop in the server writes is audited as if it had asked") {
+  AuditedServer server(
+      "- level: RequestResponse\n  users: [system:node:n]\n  resources: [{resources: "
+      "[configmaps]}]\n");
+  const auto api = server->server().api("system:node:n");
+  const auto config = api::parse_json(TestServer::config("a"));
+  Value object = *config;
+  object["metadata"].set("namespace", "default");
+  REQUIRE(api->create(api::resource::config_maps(), object).ok());
+  CHECK_FALSE(api->create(api::resource::config_maps(), object).ok());
+  REQUIRE(
+      server->server().api("other")->remove(api::resource::config_maps(), {"default", "a"}, {}));
+  const auto events = server.events();
+  REQUIRE(events.size() == 4);
+  const Value& event = events[1];
+  CHECK(event["stage"].as_string() == "ResponseComplete");
+  CHECK(event["requestURI"].as_string() == "/api/v1/namespaces/default/configmaps");
+  CHECK(event["verb"].as_string() == "create");
+  CHECK(event.at("user.username").as_string() == "system:node:n");
+  CHECK(event.at("objectRef.name").as_string() == "a");
+  CHECK(event.at("requestObject.data.a").as_string() == "1");
+  CHECK(event.at("responseObject.metadata.name").as_string() == "a");
+  CHECK(event.at("responseStatus.code").as_int() == 201);
+  CHECK(events[3].at("responseStatus.code").as_int() == 409);
+  CHECK(events[3].at("responseStatus.reason").as_string() == "AlreadyExists");
+}
+
+TEST_CASE("events about pods say what their security was held against") {
+  AuditedServer server(
+      "- level: Metadata\n  verbs: [create]\n  omitStages: [RequestReceived]\n"
+      "  resources: [{resources: [pods]}, {group: apps, resources: [deployments]}]\n");
+  server->add_account();
+  REQUIRE(server
+              ->call("PATCH", "/api/v1/namespaces/default",
+                     R"({"metadata":{"labels":{"pod-security.kubernetes.io/enforce":"baseline",)"
+                     R"("pod-security.kubernetes.io/audit":"restricted"}}})",
+                     "application/merge-patch+json")
+              .code == 200);
+  CHECK(server->post(kPods, TestServer::pod("good")).code == 201);
+  CHECK(server->post(kPods, TestServer::pod("bad", "", R"(,"hostPID":true)")).code == 403);
+  CHECK(server
+            ->post("/apis/apps/v1/namespaces/default/deployments",
+                   R"({"metadata":{"name":"d"},"spec":{"selector":{"matchLabels":{"a":"b"}},)"
+                   R"("template":{"metadata":{"labels":{"a":"b"}},"spec":{"containers":)"
+                   R"([{"name":"c","image":"i"}]}}}})")
+            .code == 201);
+  const auto events = server.events();
+  REQUIRE(events.size() == 3);
+  const auto note = [&](size_t at, const char* name) {
+    return events[at]["annotations"]["pod-security.kubernetes.io/" + std::string(name)].as_string();
+  };
+  CHECK(note(0, "enforce-policy") == "baseline:latest");
+  CHECK(note(0, "audit-violations").starts_with("would violate PodSecurity \"restricted:latest\""));
+  CHECK(note(1, "enforce-policy") == "baseline:latest");
+  CHECK(note(1, "audit-violations").find("hostPID=true") != std::string::npos);
+  CHECK(note(2, "enforce-policy").empty());
+  CHECK(note(2, "audit-violations").starts_with("would violate PodSecurity"));
+}
+
 }  // namespace
 }  // namespace orch::apiserver

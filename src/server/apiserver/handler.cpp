@@ -282,9 +282,14 @@ Result<void> Handler::serve_write(const std::shared_ptr<AccountedExchange>& exch
     send(exchange, present_value(201, ORCH_TRY(parts_.tokens.issue(request)), form.media));
     return {};
   }
+  const auto notes = exchange->audit() ? std::make_shared<AuditNotes>() : nullptr;
+  request.notes = notes;
   // Answered on the store's writer thread; compressing takes too long for that.
   parts_.registry.submit(
-      std::move(request), [this, exchange, target, form](Result<WriteReply> reply) {
+      std::move(request), [this, exchange, target, form, notes](Result<WriteReply> reply) {
+        if (notes) {
+          for (const auto& [name, text] : *notes) exchange->audit()->annotate(name, text);
+        }
         auto response = reply ? render(target, *std::move(reply), form)
                               : present_status(reply.status(), exchange->request());
         if (is_to_be_compressed(exchange->request(), response)) {

@@ -2,6 +2,7 @@
 
 #include "server/apiserver/encode.h"
 #include "server/apiserver/keys.h"
+#include "server/apiserver/local_audit.h"
 #include "server/apiserver/reviews.h"
 #include "server/apiserver/selection.h"
 
@@ -50,7 +51,11 @@ Result<WriteRequest> LocalApi::request(const api::Resource& resource, Verb verb,
 
 Result<api::Value> LocalApi::run(WriteRequest request) {
   CodeCounts& calls = calls_of(parts_.metrics, request.verb);
+  const auto audit = LocalAudit::begin(parts_.audit, request);
+  const auto notes = audit ? std::make_shared<AuditNotes>() : nullptr;
+  request.notes = notes;
   Result<WriteReply> result = parts_.registry.run(std::move(request));
+  if (audit) audit->completed(result, *notes);
   calls.add(result ? result->code : result.status().code);
   WriteReply reply = ORCH_TRY(std::move(result));
   if (reply.document) return *std::move(reply.document);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "client/api.h"
+#include "server/apiserver/audit_entry.h"
 #include "server/apiserver/authenticate.h"
 #include "server/apiserver/authorize.h"
 #include "server/apiserver/metrics.h"
@@ -23,6 +24,7 @@ class LocalApi : public client::Api {
     const Authenticator& authenticator;  // These three answer reviews.
     const Authorizer& authorizer;
     const rbac::Policy& policy;
+    Audit* audit;  // Of writes; null: none.
   };
   LocalApi(const Parts& parts, User user) : parts_(parts), user_(std::move(user)) {}
 

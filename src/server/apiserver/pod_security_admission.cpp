@@ -37,6 +37,18 @@ std::shared_ptr<const Value> namespace_of(const store::Store& store, const Write
   return record ? decode_shared(record) : std::make_shared<const Value>();
 }
 
+constexpr const char* kEnforceNote = "pod-security.kubernetes.io/enforce-policy";
+constexpr const char* kAuditNote = "pod-security.kubernetes.io/audit-violations";
+
+// What the level "audit" would have refused.
+void note_violations(const WriteRequest& request, const Value& space, const Value& pod) {
+  if (!request.notes) return;
+  const SecurityPolicy policy = admission::security_policy(space, "audit");
+  const auto violations = admission::check_pod_security(policy, pod);
+  if (violations.empty()) return;
+  (*request.notes)[kAuditNote] = "would violate " + admission::violation_text(policy, violations);
+}
+
 void warn(const Value& space, const Value& pod, std::vector<std::string>* warnings) {
   const SecurityPolicy policy = admission::security_policy(space, "warn");
   const auto violations = admission::check_pod_security(policy, pod);
@@ -50,6 +62,8 @@ Result<void> admit_pod(const store::Store& store, const WriteRequest& request, c
   const Value& space = *shared;
   const SecurityPolicy policy = admission::security_policy(space, "enforce");
   const auto violations = admission::check_pod_security(policy, pod);
+  if (request.notes) (*request.notes)[kEnforceNote] = policy.to_text();
+  note_violations(request, space, pod);
   if (violations.empty()) {
     warn(space, pod, warnings);
     return {};
@@ -116,7 +130,10 @@ Result<void> admit_pod_security(const store::Store& store, const WriteRequest& r
     return old.is_null() ? admit_pod(store, request, object, warnings) : Result<void>();
   }
   const Value& pod = template_of(request, object);
-  if (!pod.is_null()) warn(*namespace_of(store, request), pod, warnings);
+  if (pod.is_null()) return {};
+  const auto space = namespace_of(store, request);
+  note_violations(request, *space, pod);
+  warn(*space, pod, warnings);
   return {};
 }
 

@@ -306,7 +306,9 @@ std::unique_ptr<client::Api> ApiServer::api(const std::string& user_name) {
   user.groups = {std::string(kMastersGroup), std::string(kAuthenticatedGroup)};
   return std::make_unique<LocalApi>(
       LocalApi::Parts{*rooms_->store, rooms_->registry, rooms_->tokens, rooms_->metrics,
-                      rooms_->authenticator, rooms_->authorizer, rooms_->policy},
+                      rooms_->authenticator, rooms_->authorizer, rooms_->policy,
+                      // What every start puts right is no news.
+                      rooms_->health.started ? rooms_->audit.get() : nullptr},
       std::move(user));
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,6 +21,9 @@ namespace orch::apiserver {
 
 enum class PatchKind { json, merge, strategic, apply };
 
+// Annotations of an audit event, by name.
+using AuditNotes = std::map<std::string, std::string>;
+
 // One wish to change one object.
 struct WriteRequest {
   const api::Resource* resource = nullptr;  // In the version that the store holds.
@@ -34,6 +38,8 @@ struct WriteRequest {
   PatchKind patch = PatchKind::merge;
   bool budget_spent = false;            // Of an eviction: its first step is done (eviction.h).
   std::vector<std::string> duplicates;  // As api::ParseOptions found them in `body`.
+  // What admission has to say to the audit log; null: nobody asks. By one thread at a time.
+  std::shared_ptr<AuditNotes> notes;
 
   std::string_view subresource_name() const {
     return subresource ? std::string_view(subresource->name) : std::string_view();
