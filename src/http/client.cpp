@@ -91,7 +91,8 @@ class PooledClient : public Client {
  private:
   // A connection whose response's head was read.
   Result<std::unique_ptr<ClientConnection>> exchange(const Request& request, uint64_t body_limit) {
-    if (auto kept = pool_->take()) {
+    // A body that comes only once can't be sent twice.
+    if (auto kept = request.rest ? nullptr : pool_->take()) {
       Result<void> done = kept->exchange(request, endpoint_, options_, body_limit);
       if (done.ok()) return kept;
       // The server may have closed it just now, without having seen this request. Any byte of an

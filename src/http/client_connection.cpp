@@ -188,9 +188,16 @@ Result<void> ClientConnection::exchange(const Request& request, const Endpoint& 
   std::string message = render_request_head(request, endpoint.authority, options.keep_alive);
   // Small bodies go with the head in one record; large ones are not copied.
   const bool together = message.size() + request.body.size() <= read_chunk_bytes;
-  if (together) message += request.body;
-  Result<void> sent = write_all(message, options.response_timeout_ms);
-  if (sent.ok() && !together) sent = write_all(request.body, options.response_timeout_ms);
+  const int patience_ms = options.response_timeout_ms;
+  if (together && !request.rest) message += request.body;
+  Result<void> sent = write_all(message, patience_ms);
+  if (sent.ok() && request.rest) {
+    std::optional<Status> broken;
+    sent = send_long_body(request, patience_ms, &broken);
+    if (broken) return *std::move(broken);
+  } else if (sent.ok() && !together) {
+    sent = write_all(request.body, patience_ms);
+  }
   // A server may refuse (413) before it read everything: its answer is worth more than EPIPE.
   for (int i = 0; i < max_interim_responses; ++i) {
     parser_.emplace(MessageLimits{max_response_header_bytes, body_limit}, request.method == "HEAD");
@@ -206,6 +213,27 @@ Result<void> ClientConnection::exchange(const Request& request, const Endpoint& 
     }
   }
   return service_unavailable("too many interim responses");
+}
+
+// `broken`: it ended before its end, and the server will wait for the rest in vain.
+Result<void> ClientConnection::send_long_body(const Request& request, int timeout_ms,
+                                              std::optional<Status>* broken) {
+  const bool chunked = !request.rest->length();
+  std::string piece = request.body;
+  for (;;) {
+    if (chunked && !piece.empty()) {
+      piece.insert(0, render_chunk_head(piece.size()));
+      piece += chunk_tail;
+    }
+    ORCH_TRY(write_all(piece, timeout_ms));
+    auto next = request.rest->read(timeout_ms);
+    if (!next.ok()) {
+      *broken = next.status();
+      return {};
+    }
+    if (next->empty()) return chunked ? write_all(last_chunk, timeout_ms) : Result<void>();
+    piece = *std::move(next);
+  }
 }
 
 Result<void> ClientConnection::receive(int timeout_ms) {

@@ -59,6 +59,8 @@ class ClientConnection {
   Result<void> shake_hands(MonoTime deadline);
   Result<void> write_all(std::string_view bytes, int timeout_ms);
   // Reads once into the parser. `timeout_ms` < 0: forever.
+  Result<void> send_long_body(const Request& request, int timeout_ms,
+                              std::optional<Status>* broken);
   Result<void> receive(int timeout_ms);
   Result<void> read_more(MonoTime deadline);
   Result<void> wait(int fd, short events, MonoTime deadline);

@@ -94,6 +94,8 @@ void Connection::step() {
         more = step_linger();
         break;
       case State::handling:
+        more = step_body();
+        break;
       case State::closed:
         more = false;
         break;
@@ -125,7 +127,8 @@ void Connection::begin_reading() {
   holding_.resize(0);
   write_by_ = {};
   const ServerOptions& options = server_->options;
-  parser_.emplace(MessageLimits{options.max_header_bytes, options.max_body_bytes});
+  parser_.emplace(
+      MessageLimits{options.max_header_bytes, options.max_body_bytes, &options.streams_body});
   deadline_.set(options.idle_timeout_s);
   if (!input_.empty()) feed(std::exchange(input_, {}));
 }
@@ -151,7 +154,9 @@ void Connection::feed(std::string_view bytes) {
     return refuse(bad_request("a line of the request is too long"));
   input_ = rest;
   if (!holding_.resize(parser_->request().body.size())) return refuse(overloaded());
-  if (parser_->done()) return handle_request();
+  const bool handed_on = parser_->unlimited() && parser_->request().body.size() >= kFirstBodyBytes;
+  if (handed_on && !holding_.resize(kBodyPipeBytes)) return refuse(overloaded());
+  if (parser_->done() || handed_on) return handle_request();
   if (!std::exchange(request_began_, true)) deadline_.set(server_->options.request_timeout_s);
   continue_if_expected();
 }
@@ -164,11 +169,17 @@ void Connection::continue_if_expected() {
 
 void Connection::handle_request() {
   state_ = State::handling;
-  deadline_.clear();
   http10_ = parser_->http10();
   keep_alive_ = parser_->keep_alive() && !http10_ && !server_->stopping;
-  Request request = std::move(parser_->request());
-  parser_.reset();
+  Request request = std::exchange(parser_->request(), {});
+  if (parser_->done()) {
+    deadline_.clear();
+    parser_.reset();
+  } else {
+    body_ = std::make_shared<BodyPipe>(weak_from_this(), weak_loop_.lock(), parser_->length());
+    request.rest = body_;
+    deadline_.set(server_->options.request_timeout_s);
+  }
   request.peer = peer_;
   head_request_ = request.method == "HEAD";
   get_request_ = request.method == "GET";
@@ -193,6 +204,7 @@ void Connection::refuse(const Status& status) {
 
 void Connection::answer(Response response) {
   if (state_ != State::handling) return;
+  drop_body();
   if (to_lower(response.headers.get("Connection")) == "close") keep_alive_ = false;
   // What was written was written, and its writer hears so.
   if (!holding_.resize(owned_bytes(response.body)) && get_request_) {
@@ -307,6 +319,8 @@ void Connection::close() {
   const bool told_by_writer = stream_ && !stream_->set_gone();
   stream_.reset();
   run_upgrade_ = nullptr;
+  if (body_) body_->break_off();
+  body_.reset();
   const auto self = shared_from_this();
   loop_.connections.erase(self);
   server_->connection_closed();

@@ -13,6 +13,7 @@
 #include <optional>
 
 #include "base/clock.h"
+#include "http/body_pipe.h"
 #include "http/deadline.h"
 #include "http/loop.h"
 #include "http/output_queue.h"
@@ -41,6 +42,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void flush_stream();
   // The stream's reader is too slow.
   void cut_off();
+  // There is room again for a long body.
+  void read_body();
   // The server stops: ends what idles or streams, lets an answer under way go out.
   void drain();
   // Ends now.
@@ -63,6 +66,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void step();
   bool step_handshake();
   bool step_read();
+  bool step_body();
   bool step_write();
   bool await_request();
   bool step_upgrade();
@@ -71,6 +75,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void watch_peer();
 
   void feed(std::string_view bytes);
+  void feed_body(std::string_view bytes);
+  void drop_body();
   void continue_if_expected();
   void handle_request();
   void refuse(const Status& status);
@@ -114,7 +120,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   Peer peer_;
   std::optional<RequestParser> parser_;
-  std::string input_;  // Read and not yet parsed.
+  std::string input_;               // Read and not yet parsed.
+  std::shared_ptr<BodyPipe> body_;  // Of the request that is handled, while it comes.
 
   OutputQueue out_;
 

@@ -11,6 +11,7 @@ void Connection::begin_stream(std::shared_ptr<ServerStream> stream, Response hea
     if (stream->set_gone() && on_closed) on_closed();
     return;
   }
+  drop_body();
   stream_ = std::move(stream);
   stream_ended_ = false;
   on_closed_ = std::move(on_closed);
@@ -41,7 +42,9 @@ bool Connection::step_stream() {
   if (all_written && stream_ended_) {
     stream_.reset();
     on_closed_ = nullptr;
-    if (keep_alive_)
+    if (refused_)
+      linger();
+    else if (keep_alive_)
       begin_reading();
     else
       close();
@@ -54,6 +57,7 @@ bool Connection::step_stream() {
 // While a stream is silent, only its end of the connection tells that the peer is gone. What the
 // peer sends meanwhile is kept as its next request, up to one header's worth.
 void Connection::watch_peer() {
+  if (refused_) return;  // What else he sends is the rest of a body that nobody wants.
   while (!read_armed_) {
     const IoResult result = transport_.read(loop_.read_buffer.data(), loop_.read_buffer.size());
     if (result.kind != Io::done) {
@@ -65,10 +69,57 @@ void Connection::watch_peer() {
   }
 }
 
+// Long bodies ---------------------------------------------------------------------------------
+
+void Connection::read_body() {
+  if (state_ == State::handling) step();
+}
+
+// As fast as they are taken, and no faster.
+bool Connection::step_body() {
+  if (!body_ || read_armed_) return false;
+  if (body_->full()) {
+    deadline_.clear();  // It is not the sender who is waited for.
+    return false;
+  }
+  deadline_.set(server_->options.request_timeout_s);
+  const IoResult result = transport_.read(loop_.read_buffer.data(), loop_.read_buffer.size());
+  if (result.kind != Io::done) return wait_for(result);
+  feed_body({loop_.read_buffer.data(), result.bytes});
+  return true;
+}
+
+void Connection::feed_body(std::string_view bytes) {
+  input_.append(bytes);
+  const Result<size_t> used = parser_->feed(input_);
+  if (used.ok()) input_.erase(0, *used);
+  const bool in_line = !parser_->done() && input_.size() > server_->options.max_header_bytes;
+  if (!used.ok() || in_line) return drop_body();
+  body_->push(std::exchange(parser_->request().body, {}));
+  if (!parser_->done()) return;
+  body_->end();
+  body_.reset();
+  parser_.reset();
+  deadline_.clear();
+}
+
+// An answer comes before the end of the body, or the body can't be read: the answer is the last.
+void Connection::drop_body() {
+  if (!body_) return;
+  body_->break_off();
+  body_.reset();
+  parser_.reset();
+  input_.clear();
+  deadline_.clear();
+  keep_alive_ = false;
+  refused_ = true;
+}
+
 // Upgrades ------------------------------------------------------------------------------------
 
 void Connection::begin_upgrade(Response head, Upgrades::Run run) {
   if (state_ != State::handling) return;
+  drop_body();
   if (!server_->upgrades->reserve())
     return answer(server_->refusal(too_many_requests("too many upgraded connections", 1)));
   run_upgrade_ = std::move(run);

@@ -56,6 +56,7 @@ Request onward_request(const Request& request, std::string target) {
   onward.method = request.method;
   onward.target = std::move(target);
   onward.body = request.body;
+  onward.rest = request.rest;
   onward.headers = onward_headers(request.headers, request.headers.has("Upgrade"));
   for (const std::string_view name : kNotOnward) onward.headers.remove(name);
   if (onward.headers.has("Sec-WebSocket-Protocol")) {

@@ -2,7 +2,8 @@
 // one that goes on (a log), or an upgraded connection. Reverse proxying as RFC 9110 section 7.6 has
 // it: fields of one connection end with it, and so do the caller's credentials.
 //
-// A body that goes on is read only as fast as the caller takes it: what waits is bounded.
+// A body that goes on is read only as fast as the caller takes it, and a long one of the caller's
+// only as fast as the far end takes that: what waits is bounded.
 // Threads: one of a pool for each answer under way, made when there is work; an upgraded connection
 // has the one that the server gives it.
 #pragma once

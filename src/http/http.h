@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -65,12 +66,25 @@ struct Peer {
   bool bad_certificate = false;  // One was shown that does not chain so, or whose time is over.
 };
 
+// The rest of a body that is too long to be held, while it arrives. For one reader, not on an I/O
+// thread.
+class RequestBody {
+ public:
+  virtual ~RequestBody() = default;
+  // Of the whole body; nothing when its sender has not said.
+  virtual std::optional<uint64_t> length() const = 0;
+  // What has come and was not read yet; waits for some. "" = the end. A Status when the sender
+  // broke off, or nothing came for so long.
+  virtual Result<std::string> read(int timeout_ms) = 0;
+};
+
 struct Request {
   std::string method = "GET";
   std::string target = "/";  // Path and query, still percent-encoded.
   Headers headers;
   std::string body;
-  Peer peer;  // Filled by the server; ignored by the client.
+  Peer peer;                                    // Filled by the server; ignored by the client.
+  std::shared_ptr<RequestBody> rest = nullptr;  // What follows `body`; null: nothing.
 };
 
 struct Response {

@@ -50,8 +50,19 @@ class RequestParser::Beast : public beast::http::basic_parser<true> {
   Status refusal{0, "", "", {}};
   bool expects_continue = false;
   bool http10 = false;
+  bool unlimited = false;
+  MessageLimits limits{};
+  std::optional<uint64_t> length;
 
  private:
+  // A body longer than the limit, or of which that isn't known yet.
+  void check_length(uint64_t bytes, bool known, beast::error_code& error) {
+    if (known && bytes <= limits.body_bytes) return;
+    unlimited =
+        unlimited || (limits.unlimited && *limits.unlimited && (*limits.unlimited)(request));
+    if (bytes > limits.body_bytes && !unlimited)
+      refuse(too_large("the request's body is too large"), error);
+  }
   void refuse(Status status, beast::error_code& error) {
     refusal = std::move(status);
     error = refused();
@@ -78,10 +89,12 @@ class RequestParser::Beast : public beast::http::basic_parser<true> {
     if (!http10 && headers.all("Host").size() != 1)
       return refuse(bad_request("an HTTP/1.1 request needs exactly one Host"), error);
     const std::string_view expect = headers.get("Expect");
-    if (expect.empty()) return;
-    if (to_lower(expect) != "100-continue")
+    if (!expect.empty() && to_lower(expect) != "100-continue")
       return refuse(Status{417, "", "only \"100-continue\" can be expected", {}}, error);
-    expects_continue = !http10;
+    expects_continue = !http10 && !expect.empty();
+    if (const auto told = content_length()) length = *told;
+    if (length) check_length(*length, true, error);
+    if (chunked()) check_length(0, false, error);
   }
 
   void on_body_init_impl(const boost::optional<std::uint64_t>& length,
@@ -94,7 +107,12 @@ class RequestParser::Beast : public beast::http::basic_parser<true> {
     request.body.append(bytes.data(), bytes.size());
     return bytes.size();
   }
-  void on_chunk_header_impl(std::uint64_t, beast::string_view, beast::error_code&) override {}
+  void on_chunk_header_impl(std::uint64_t size, beast::string_view,
+                            beast::error_code& error) override {
+    // No sum of these overflows: what is held is within the limit.
+    if (!unlimited && size > limits.body_bytes - request.body.size())
+      refuse(too_large("the request's body is too large"), error);
+  }
   size_t on_chunk_body_impl(std::uint64_t, beast::string_view bytes, beast::error_code&) override {
     request.body.append(bytes.data(), bytes.size());
     return bytes.size();
@@ -105,7 +123,8 @@ class RequestParser::Beast : public beast::http::basic_parser<true> {
 RequestParser::RequestParser(MessageLimits limits) : beast_(std::make_unique<Beast>()) {
   beast_->eager(true);
   beast_->header_limit(static_cast<std::uint32_t>(limits.header_bytes));
-  beast_->body_limit(limits.body_bytes);
+  beast_->body_limit(UINT64_MAX);  // Counted here, where it is known whose it is.
+  beast_->limits = limits;
 }
 RequestParser::~RequestParser() = default;
 
@@ -119,6 +138,8 @@ bool RequestParser::expects_continue() const {
 }
 bool RequestParser::keep_alive() const { return beast_->keep_alive(); }
 bool RequestParser::http10() const { return beast_->http10; }
+bool RequestParser::unlimited() const { return beast_->unlimited; }
+std::optional<uint64_t> RequestParser::length() const { return beast_->length; }
 Request& RequestParser::request() { return beast_->request; }
 
 class ResponseParser::Beast : public beast::http::basic_parser<false> {

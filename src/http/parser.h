@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,6 +18,9 @@ namespace orch::http {
 struct MessageLimits {
   size_t header_bytes;
   uint64_t body_bytes;
+  // Of requests: whether one's body may be longer. Asked only where it is, or may be. Outlives the
+  // parser; null: none may.
+  const std::function<bool(const Request&)>* unlimited = nullptr;
 };
 
 // One request. Feed bytes until done() or a Status; make another parser for the next one.
@@ -34,6 +38,10 @@ class RequestParser {
   bool expects_continue() const;
   bool keep_alive() const;
   bool http10() const;
+  // The body may be longer than the limit; its length, when it was told.
+  bool unlimited() const;
+  std::optional<uint64_t> length() const;
+  // Its body may be taken at any time.
   Request& request();
 
  private:

@@ -130,8 +130,11 @@ std::string render_request_head(const Request& request, const std::string& host,
   append_fields(request.headers, upgrade, &out);
   const bool may_have_body =
       request.method != "GET" && request.method != "HEAD" && request.method != "DELETE";
-  if (may_have_body || !request.body.empty())
-    out += "Content-Length: " + std::to_string(request.body.size()) + "\r\n";
+  const auto length = request.rest ? request.rest->length() : request.body.size();
+  if (!length)
+    out += "Transfer-Encoding: chunked\r\n";
+  else if (may_have_body || *length > 0)
+    out += "Content-Length: " + std::to_string(*length) + "\r\n";
   if (!keep_alive && !upgrade) out += "Connection: close\r\n";
   out += "\r\n";
   return out;

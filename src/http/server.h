@@ -36,6 +36,9 @@ struct ServerOptions {
   int request_timeout_s = 30;  // To send a whole request, once its first byte came.
   int idle_timeout_s = 300;    // Between requests.
   int write_timeout_s = 30;    // A stalled reader of a response.
+  // Whose bodies may be longer than max_body_bytes, by their heads: such a request is handled while
+  // its body comes (Request::rest). Null: none.
+  std::function<bool(const Request& head)> streams_body;
   // How a request that no handler sees is refused: malformed, beyond a limit, too much just now.
   // Null: a line of text.
   std::function<Response(const Status&)> refusal;

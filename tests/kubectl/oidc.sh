@@ -1,6 +1,8 @@
 # Tokens of an external issuer, and of a file, at a server of its own that knows them by its flags.
 command -v python3 >/dev/null && command -v openssl >/dev/null || { echo "needs python3, openssl"; exit 1; }
 here_oidc=$root/tests/kubectl
+# shellcheck source=tests/kubectl/jwt.bash
+source "$here_oidc/jwt.bash"
 dir=$work/oidc
 mkdir -p "$dir"
 issuer_pid="" second_pid=""
@@ -12,8 +14,6 @@ end_both() {
 }
 trap end_both EXIT
 
-b64url() { openssl base64 -A | tr '+/' '-_' | tr -d '='; }
-quiet_openssl() { openssl "$@" 2>/dev/null; }
 quiet_openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=issuer \
   -addext 'subjectAltName=IP:127.0.0.1' -keyout "$dir/tls.key" -out "$dir/tls.crt"
 quiet_openssl genrsa -out "$dir/rsa.key" 2048
@@ -31,21 +31,6 @@ ec_jwk() {
   point=$(openssl ec -in "$2" -pubout -outform DER 2>/dev/null | tail -c 64 | busybox xxd -p | tr -d '\n')
   echo "{\"kty\":\"EC\",\"crv\":\"P-256\",\"kid\":\"$1\",\"x\":\"$(busybox xxd -r -p <<<"${point:0:64}" | b64url)\",\"y\":\"$(busybox xxd -r -p <<<"${point:64}" | b64url)\"}"
 }
-# rsa_token KID KEY CLAIMS
-rsa_token() {
-  local text
-  text=$(printf '{"alg":"RS256","kid":"%s"}' "$1" | b64url).$(printf '%s' "$3" | b64url)
-  echo "$text.$(printf '%s' "$text" | openssl dgst -sha256 -sign "$2" | b64url)"
-}
-# ec_token KID KEY CLAIMS: the DER signature becomes two numbers of 32 bytes.
-ec_token() {
-  local text plain
-  text=$(printf '{"alg":"ES256","kid":"%s"}' "$1" | b64url).$(printf '%s' "$3" | b64url)
-  plain=$(printf '%s' "$text" | openssl dgst -sha256 -sign "$2" | openssl asn1parse -inform DER |
-    grep INTEGER | sed 's/.*://' | while read -r n; do printf '%64s' "$n" | tr ' ' 0; done)
-  echo "$text.$(busybox xxd -r -p <<<"$plain" | b64url)"
-}
-
 echo "{\"keys\":[$(jwk one "$dir/rsa.key"),$(ec_jwk curve "$dir/ec.key")]}" >"$dir/keys.json"
 (become_inside "$here_oidc/oidc_issuer.py" "$dir") >"$dir/issuer.log" 2>&1 &
 issuer_pid=$!

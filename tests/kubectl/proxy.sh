@@ -17,7 +17,8 @@ spec:
       echo hello >/www/index.txt
       echo '<a href="/sub/">there</a><img src="pic.png">' >/www/page.html
       printf '#!/bin/sh\nprintf "Content-Type: text/plain\\\\r\\\\n\\\\r\\\\n"; echo "\$REQUEST_METHOD [\$QUERY_STRING]"; cat\n' >/www/cgi-bin/say
-      chmod +x /www/cgi-bin/say
+      printf '#!/bin/sh\nprintf "Content-Type: text/plain\\\\r\\\\n\\\\r\\\\n"; wc -c\n' >/www/cgi-bin/count
+      chmod +x /www/cgi-bin/*
       head -c 3000000 /dev/zero >/www/big
       httpd -f -p 8080 -h /www
     readinessProbe: {httpGet: {path: /big, port: 8080}, periodSeconds: 1}
@@ -89,5 +90,11 @@ same "$(ask -o /dev/null -w '%{http_code}' -I "$server$pods/web/proxy/index.txt"
 for method in PUT PATCH DELETE OPTIONS; do
   ask -o /dev/null -w '%{http_code}\n' -X $method "$server$pods/web/proxy/index.txt" | grep -E >/dev/null '^(200|501)$'
 done
+# A body longer than what the API itself takes.
+head -c 20000000 /dev/zero >"$work/large"
+for path in "$pods/web" "$services/web:web"; do
+  same "$(ask --data-binary @"$work/large" "$server$path/proxy/cgi-bin/count")" 20000000
+done
+same "$(ask -o /dev/null -w '%{http_code}' --data-binary @"$work/large" "$server/api/v1/namespaces/$ns/pods")" 413
 k -n "$ns" delete service web empty
 k -n "$ns" delete pod web --now

@@ -63,6 +63,9 @@ Result<std::unique_ptr<KubeletServer>> KubeletServer::start(const KubeletServerO
   http.tls = {options.certificate, options.private_key, options.client_ca};
   http.threads = 1;
   http.max_upgrades = kMaxUpgrades;
+  http.streams_body = [](const http::Request& head) {
+    return head.target.starts_with("/podProxy/");
+  };
   server->server_ = ORCH_TRY(http::Server::start(
       http,
       [self = server.get()](std::shared_ptr<http::Exchange> exchange) { self->handle(exchange); }));

@@ -280,6 +280,10 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(Options options) {
   http.tls = {rooms.credentials.serving.certificate + rooms.credentials.ca.certificate,
               rooms.credentials.serving.private_key, rooms.credentials.ca.certificate};
   http.threads = rooms.options.io_threads;
+  http.streams_body = [](const http::Request& head) {
+    const auto target = route(api::Schema::builtin(), head.method, head.target);
+    return target && target->subresource_name() == "proxy";
+  };
   http.refusal = [limit = http.max_body_bytes](Status status) {
     if (status.code == 413)
       status.message = "Request entity too large: limit is " + std::to_string(limit);
