@@ -100,7 +100,13 @@ Result<cluster::Enrollment> join(ServerOptions* options) {
 // A token beside a membership that stands: for another cluster it is a mistake, for servers it has
 // done its work.
 Result<void> check_given_token(ServerOptions* options) {
-  const std::string text = ORCH_TRY(given_token(options->node));
+  const auto given = given_token(options->node);
+  // The file may be gone since it has done its work.
+  if (!options->server.empty() && !given && given.status().not_found()) {
+    options->node.token_file.clear();
+    return {};
+  }
+  const std::string text = ORCH_TRY(given);
   if (text.empty()) return {};
   const JoinToken token = ORCH_TRY(parse_join_token(text));
   const std::string& data_dir = options->node.data_dir;

@@ -57,6 +57,27 @@ TEST_CASE("verbs and their defaults") {
   CHECK(parse({"--help"}).exit_code == 0);
 }
 
+TEST_CASE("servers begin, join and are looked after") {
+  ConfigFile empty("");
+  const Parsed first = parse({"server", "--config", empty.path(), "--cluster-init"});
+  REQUIRE(first.command);
+  CHECK(first.command->server.cluster_init);
+  ConfigFile joined("server: https://10.0.0.1:6443\ntoken: K10x\n");
+  const Parsed second = parse({"server", "--config", joined.path()});
+  REQUIRE(second.command);
+  CHECK(second.command->server.server == "https://10.0.0.1:6443");
+  CHECK_FALSE(second.command->server.cluster_init);
+  CHECK(parse({"member", "list"}).command->verb == Command::Verb::member_list);
+  const Parsed removal = parse({"member", "remove", "two", "--server", "https://10.0.0.3:6443"});
+  REQUIRE(removal.command);
+  CHECK(removal.command->verb == Command::Verb::member_remove);
+  CHECK(removal.command->member.member == "two");
+  CHECK(removal.command->member.server == "https://10.0.0.3:6443");
+  CHECK(parse({"member", "promote", "two"}).command->verb == Command::Verb::member_promote);
+  CHECK(parse({"member"}).exit_code == 2);
+  CHECK(parse({"member", "remove"}).exit_code == 2);
+}
+
 TEST_CASE("the command line wins over the environment, that over the file") {
   ConfigFile file(
       "cluster-domain: file.local\nservice-cidr: 10.1.0.0/16\ndata-dir: /from/file\n"

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstring>
 #include <optional>
+#include <utility>
 
 #include "base/clock.h"
 #include "http/output_queue.h"
@@ -64,8 +65,12 @@ class TransportDuplex : public Duplex {
     if (!transport_) return;
     transport_->shutdown();
     if (!ended_) linger();
-    if (before_close_) before_close_();
+    sign_off();
     transport_.reset();
+  }
+
+  void sign_off() {
+    if (const auto tell = std::exchange(before_close_, nullptr)) tell();
   }
 
  private:
@@ -122,6 +127,10 @@ class TransportDuplex : public Duplex {
 }  // namespace
 
 Status eof_status() { return Status{0, "", "the peer ended the connection", {}}; }
+
+void outlive_server(Duplex& duplex) {
+  if (auto* const ours = dynamic_cast<TransportDuplex*>(&duplex)) ours->sign_off();
+}
 
 std::unique_ptr<Duplex> make_duplex(Transport transport, std::string early,
                                     std::function<void()> before_close) {

@@ -17,6 +17,9 @@ namespace orch::http {
 std::unique_ptr<Duplex> make_duplex(Transport transport, std::string early,
                                     std::function<void()> before_close);
 
+// Of a connection that left a server: from now on that server's stop() leaves it alone.
+void outlive_server(Duplex& duplex);
+
 // "The peer ended the connection", which is_eof() knows by its code 0.
 Status eof_status();
 

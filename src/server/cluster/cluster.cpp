@@ -75,6 +75,11 @@ Result<std::unique_ptr<Cluster>> Cluster::open(Options options) {
   return cluster;
 }
 
+void Cluster::stop() {
+  peers_->stop();
+  greetings_.stop();
+}
+
 // Getting in ----------------------------------------------------------------------------------
 
 Result<void> Cluster::enter(store::Store& store) {
@@ -95,14 +100,38 @@ Result<void> Cluster::enter(store::Store& store) {
   }
   std::vector<uint64_t> ids;
   for (const store::Member& member : store.members()) ids.push_back(member.server);
-  return contacts_->keep_only(ids);
+  ORCH_TRY(contacts_->keep_only(ids));
+  // Who was not spoken to on the way hears of a changed name or address too. That can wait.
+  greetings_.run([this] {
+    for (const Contact& contact : contacts_->all()) {
+      if (contact.server != self_.id) static_cast<void>(introduce_to(contact));
+    }
+  });
+  return {};
+}
+
+Result<void> Cluster::introduce_to(const Contact& contact) {
+  const Newcomer self{self_.id, self_.peer, options_.ca.certificate, options_.enrollment.cluster};
+  return contacts_->learn(
+      ORCH_TRY(introduce(self, contacts_->all(), contact, peers_->stopping_fd())));
+}
+
+Result<void> Cluster::introduce_to_any() {
+  Result<void> introduced = not_found("no other server of the cluster is known");
+  for (const Contact& contact : contacts_->all()) {
+    if (contact.server == self_.id) continue;
+    introduced = introduce_to(contact);
+    if (introduced) break;
+  }
+  return introduced;
 }
 
 Result<void> Cluster::try_to_enter(store::Store& store) {
   if (!member_of(store, self_.id)) {
-    ORCH_TRY(ask_to_be_added(
-        {self_.id, self_.peer, options_.ca.certificate, options_.enrollment.cluster},
-        contacts_->all()));
+    ORCH_TRY(await([this](auto done) {
+      const bool taken = greetings_.run([this, done] { done(introduce_to_any()); });
+      if (!taken) done(service_unavailable("the server is shutting down"));
+    }));
   }
   ORCH_TRY(await([&](auto done) { store.sync(std::move(done)); }));
   const auto self = member_of(store, self_.id);
@@ -192,7 +221,7 @@ Result<Value> Cluster::add(uint64_t server, const Value& request, store::Store& 
     log::info("cluster", "added server " + id_text(server) + " (" + own->name + ", " +
                              own->address + ") as a learner");
   }
-  return Value::object({});
+  return Value::object({{"contacts", render_contacts(contacts_->all())}});
 }
 
 // Administrators ------------------------------------------------------------------------------

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "base/task_pool.h"
 #include "http/http.h"
 #include "server/cluster/contacts.h"
 #include "server/cluster/enrollment.h"
@@ -71,7 +72,7 @@ class Cluster {
   Result<api::Value> change_member(const api::Value& order, store::Store& store);
 
   // After the store was closed. Idempotent.
-  void stop() { peers_->stop(); }
+  void stop();
 
  private:
   Cluster(Options options, ServerIdentity self);
@@ -82,6 +83,8 @@ class Cluster {
   Result<api::Value> welcome(const api::Value& request, const store::Store& store) const;
   Result<api::Value> add(uint64_t server, const api::Value& request, store::Store& store);
 
+  Result<void> introduce_to(const Contact& contact);
+  Result<void> introduce_to_any();
   Result<void> try_to_enter(store::Store& store);
   // Waits for what the store calls back about.
   using Started = std::function<void(std::function<void(Result<void>)>)>;
@@ -92,6 +95,7 @@ class Cluster {
   std::unique_ptr<Contacts> contacts_;
   std::unique_ptr<Peers> peers_;
   store::Replication replication_;
+  TaskPool greetings_{1};
 };
 
 }  // namespace orch::cluster

@@ -12,13 +12,13 @@ namespace {
 using api::Value;
 
 constexpr int kTimeoutMs = 10'000;
+constexpr int kIntroduceMs = 3'000;
 // A change of membership waits for a majority, and for one before it.
 constexpr int kAddedMs = 30'000;
 constexpr size_t kMaxAnswerBytes = 4u << 20;
 constexpr size_t kNonceBytes = 32;
 
 Result<Value> post(http::ClientOptions options, const Value& body, const std::string& proof) {
-  options.connect_timeout_ms = kTimeoutMs;
   options.max_body_bytes = kMaxAnswerBytes;
   options.keep_alive = false;
   const auto client = ORCH_TRY(http::Client::create(std::move(options)));
@@ -43,7 +43,7 @@ Result<Welcome> ask_to_join(const JoinWish& wish, Random& random) {
   http::ClientOptions options;
   options.url = wish.url;
   options.ca_sha256 = wish.ca_sha256;
-  options.response_timeout_ms = kTimeoutMs;
+  options.connect_timeout_ms = options.response_timeout_ms = kTimeoutMs;
   const Value body = Value::object(
       {{"name", wish.name}, {"nonce", nonce}, {"protocol", kProtocol}, {"version", wish.version}});
   const Value answer = ORCH_TRY(post(std::move(options), body, proof_of(wish.secret)));
@@ -55,25 +55,23 @@ Result<Welcome> ask_to_join(const JoinWish& wish, Random& random) {
   return bad_request("the welcome's CA is not the token's");
 }
 
-Result<void> ask_to_be_added(const Newcomer& self, std::span<const Contact> contacts) {
+Result<std::vector<Contact>> introduce(const Newcomer& self, std::span<const Contact> contacts,
+                                       const Contact& to, int cancel_fd) {
+  http::ClientOptions options;
+  options.url = "https://" + to.address;
+  options.ca = self.ca;
+  options.server_name = serving_name(to.server);
+  options.certificate = self.peer.certificate;
+  options.private_key = self.peer.private_key;
+  options.connect_timeout_ms = kIntroduceMs;
+  options.response_timeout_ms = kAddedMs;
+  options.cancel_fd = cancel_fd;
   const Value body = Value::object({{"cluster", self.cluster},
                                     {"protocol", kProtocol},
                                     {"contacts", render_contacts(contacts)}});
-  Status last = service_unavailable("no other server of the cluster is known");
-  for (const Contact& contact : contacts) {
-    if (contact.server == self.id) continue;
-    http::ClientOptions options;
-    options.url = "https://" + contact.address;
-    options.ca = self.ca;
-    options.server_name = serving_name(contact.server);
-    options.certificate = self.peer.certificate;
-    options.private_key = self.peer.private_key;
-    options.response_timeout_ms = kAddedMs;
-    auto added = post(std::move(options), body, "");
-    if (added) return {};
-    last = std::move(added).status().in(contact.name + " (" + contact.address + ")");
-  }
-  return last;
+  auto answer = post(std::move(options), body, "");
+  if (!answer) return std::move(answer).status().in(to.name + " (" + to.address + ")");
+  return parse_contacts((*answer)["contacts"].as_string());
 }
 
 }  // namespace orch::cluster

@@ -1,7 +1,9 @@
 // joining: the newcomer's side of welcome.h. Blocking, for seconds at most.
 #pragma once
 
+#include <span>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -22,14 +24,16 @@ struct JoinWish {
 // another protocol, 502 for a server that isn't the CA's, 503 or 504 when none answers.
 Result<Welcome> ask_to_join(const JoinWish& wish, Random& random);
 
-// Has `self`, which has become a server of the cluster by its welcome, added as a learner by the
-// first of `contacts` that can. Comes back when that is done.
+// Tells the server at `to` who this one is and whom it knows; it has become a server of the cluster
+// by its welcome. Where it is no member yet, it is added as a learner, and this comes back when
+// that is done. Gives whom the other one knows.
 struct Newcomer {
   uint64_t id = 0;
   crypto::Identity peer;
   std::string ca;       // PEM.
   std::string cluster;  // Its number.
 };
-Result<void> ask_to_be_added(const Newcomer& self, std::span<const Contact> contacts);
+Result<std::vector<Contact>> introduce(const Newcomer& self, std::span<const Contact> contacts,
+                                       const Contact& to, int cancel_fd);
 
 }  // namespace orch::cluster

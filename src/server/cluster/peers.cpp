@@ -14,6 +14,7 @@
 #include "http/client.h"
 #include "http/pump.h"
 #include "http/socket_duplex.h"
+#include "http/transport_duplex.h"
 
 namespace orch::cluster {
 namespace {
@@ -148,6 +149,7 @@ Result<void> Peers::accept(const std::shared_ptr<http::Exchange>& exchange, cons
   const auto run = [this, take = std::move(take), from = *from, use = *use,
                     told = std::string(request.headers.get(kContactsHeader))](
                        std::unique_ptr<http::Duplex> duplex) {
+    http::outlive_server(*duplex);
     learn(parts_.contacts, told);
     auto pair = socket_pair();
     if (!pair || ++accepted_ > kMaxPeerStreams) {

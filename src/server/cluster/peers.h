@@ -66,6 +66,8 @@ class Peers final : public store::PeerStreams {
   // cluster's.
   std::optional<Status> refused() const;
 
+  // Readable once stop() was called.
+  int stopping_fd() const { return stopping_.get(); }
   // Ends all streams and waits for their threads. Idempotent.
   void stop();
 
@@ -78,7 +80,7 @@ class Peers final : public store::PeerStreams {
   Result<void> check(const http::Request& request, uint64_t from, const Known& known) const;
 
   const Parts parts_;
-  UniqueFd stopping_;  // An eventfd, readable once stop() was called: ends dials under way.
+  UniqueFd stopping_;  // An eventfd. It ends dials under way.
   mutable std::mutex mutex_;
   std::set<int> running_;  // Sockets that stop() shuts down.
   bool stopped_ = false;
