@@ -1,7 +1,8 @@
 // The local maker of Log: a bounded queue, the writer's thread, which applies, and the settler's,
 // which waits for the disk. Group commit happens by itself: while one batch is on its way to disk,
-// the next one gathers. It is applied meanwhile once it is as large as that one; a smaller one
-// would share the next fsync with too few.
+// the next one gathers. It is applied in time to be ready when the disk is, so that as many as can
+// be share an fsync; and not before it is half as large as the one on its way, or many writers that
+// wait for answers would part into a large batch and a tiny one.
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -48,7 +49,7 @@ class LocalLog final : public Log {
     }
     queued_bytes_ += size_of(proposal.write);
     queue_.push_back(std::move(proposal));
-    if (queue_.size() == 1 || queue_.size() == settling_) work_.notify_one();
+    if (queue_.size() == 1 || queue_.size() == (settling_ + 1) / 2) work_.notify_one();
   }
 
   void close() override {
@@ -84,7 +85,9 @@ class LocalLog final : public Log {
       }
       room_.notify_all();
       size_t applied = batch.size();
+      const MonoTime begin = clock_.monotonic();
       if (!batch.empty()) applier_.apply(std::move(batch));
+      apply_took_ = clock_.monotonic() - begin;
       const auto due = applier_.flush_at();
       if (due && *due <= clock_.monotonic()) {
         applier_.flush();
@@ -106,25 +109,39 @@ class LocalLog final : public Log {
       applied_anew_.wait(lock, [this] { return applied_ > 0 || all_applied_; });
       if (applied_ == 0) return;
       settling_ = std::exchange(applied_, 0);
+      const MonoTime begin = clock_.monotonic();
+      expected_end_ = begin + settle_took_;
       lock.unlock();
       work_.notify_one();
       applier_.settle();
       lock.lock();
       settling_ = 0;
+      settle_took_ = clock_.monotonic() - begin;
       if (!queue_.empty()) work_.notify_one();
     }
   }
 
-  // Until there is a batch, the end, or a flush due. Without relaxed writes no timer runs.
+  // When to take what waits; long ago: at once. Nothing: somebody will notify.
+  std::optional<MonoTime> take_at() const {
+    if (queue_.empty()) return closed_ ? std::optional(MonoTime()) : std::nullopt;
+    if (applied_ > 0) return std::nullopt;
+    if (settling_ == 0) return MonoTime();
+    if (queue_.size() * 2 < settling_) return std::nullopt;
+    return expected_end_ - apply_took_;
+  }
+
+  // Until there is a batch, the end, or a flush due. An idle store has no timer but for the latter.
   void wait_for_work(std::unique_lock<std::mutex>& lock) {
-    const auto ready = [this] {
-      if (queue_.empty()) return closed_;
-      return applied_ == 0 && queue_.size() >= std::min(settling_, kMaxBatchWrites);
-    };
-    if (const auto due = applier_.flush_at()) {
-      work_.wait_for(lock, *due - clock_.monotonic(), ready);
-    } else {
-      work_.wait(lock, ready);
+    for (;;) {
+      std::optional<MonoTime> at = take_at();
+      if (const auto due = applier_.flush_at()) at = at ? std::min(*at, *due) : due;
+      if (!at) {
+        work_.wait(lock);
+        continue;
+      }
+      const auto left = *at - clock_.monotonic();
+      if (left <= left.zero()) return;
+      work_.wait_for(lock, left);
     }
   }
 
@@ -149,6 +166,9 @@ class LocalLog final : public Log {
   std::deque<Proposal> queue_;
   size_t queued_bytes_ = 0;
   size_t applied_ = 0, settling_ = 0;  // So many: waiting for the settler, in its hands.
+  MonoTime expected_end_{};            // Of what is in the settler's hands.
+  MonoTime::duration settle_took_{};   // The last time.
+  MonoTime::duration apply_took_{};    // The same; the writer's.
   bool closed_ = false, all_applied_ = false;
   std::thread settler_, writer_;  // Last: they use everything above.
 };
