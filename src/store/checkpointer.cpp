@@ -2,6 +2,12 @@
 
 namespace orch::store {
 
+namespace {
+
+constexpr int64_t kOptionPageBytes = 4096;  // Of Options::checkpoint_pages.
+
+}  // namespace
+
 Result<std::unique_ptr<Checkpointer>> Checkpointer::start(const std::string& path,
                                                           const Options& options,
                                                           OnFailure on_failure) {
@@ -10,7 +16,15 @@ Result<std::unique_ptr<Checkpointer>> Checkpointer::start(const std::string& pat
   ORCH_TRY(
       connection.run("PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0;"
                      "PRAGMA cache_size=-64; SELECT count(*) FROM sqlite_schema"));
-  return std::make_unique<Checkpointer>(std::move(connection), options.checkpoint_pages,
+  int64_t page_bytes = 0;
+  {
+    Statement size = ORCH_TRY(connection.prepare("PRAGMA page_size"));
+    const int code = size.step();
+    if (code != SQLITE_ROW) return connection.failure(code, "read the size of pages");
+    page_bytes = size.integer(0);
+  }
+  const int64_t wake_pages = int64_t{options.checkpoint_pages} * kOptionPageBytes / page_bytes;
+  return std::make_unique<Checkpointer>(std::move(connection), static_cast<int>(wake_pages),
                                         std::move(on_failure));
 }
 
@@ -65,7 +79,13 @@ void Checkpointer::run() {
     lock.unlock();
     Result<Pass> pass = move(SQLITE_CHECKPOINT_PASSIVE);
     lock.lock();
-    if (pass.ok() && wal_pages_ / kSqueezeFactor >= wake_pages_ && wal_pages_ > pass->moved_pages) {
+    const bool is_long = wal_pages_ / kSqueezeFactor >= wake_pages_;
+    if (pass.ok() && is_long && wal_pages_ > pass->moved_pages) {
+      lock.unlock();
+      pass = move(SQLITE_CHECKPOINT_PASSIVE);  // Of what came meanwhile, little comes meanwhile.
+      lock.lock();
+    }
+    if (pass.ok() && is_long && wal_pages_ > pass->moved_pages) {
       squeezing_ = true;
       idle_.wait(lock, [this] { return closed_ || !in_transaction_; });
       lock.unlock();

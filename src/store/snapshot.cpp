@@ -66,8 +66,9 @@ class Copy {
   static Result<Copy> open(const std::string& path, UniqueFd file) {
     Connection connection = ORCH_TRY(Connection::open(path, ""));
     // Nobody reads it before it is whole, and the syncs are ours.
+    ORCH_TRY(connection.run(kSetPageSize));
     ORCH_TRY(
-        connection.run("PRAGMA page_size=4096; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
+        connection.run("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
                        "PRAGMA cache_size=-2048"));
     ORCH_TRY(make_tables(connection));
     ORCH_TRY(connection.run("BEGIN"));

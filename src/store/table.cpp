@@ -17,15 +17,15 @@ namespace {
 
 constexpr int64_t kFormat = 1;  // PRAGMA user_version.
 
-// NORMAL: a transaction is whole, and waits for no disk; that is what sync() does. page_size only
-// counts for a new file. SECURE_DELETE is Debian's default; FAST keeps deleted
+// NORMAL: a transaction is whole, and waits for no disk; that is what sync() does. The WAL is cut
+// off only beyond the length at which it is squeezed (checkpointer.h): cutting it and growing it
+// again would hold up the writer each time. SECURE_DELETE is Debian's default; FAST keeps deleted
 // Secrets from lying around where that costs no extra write.
 constexpr const char* kSettings =
-    "PRAGMA page_size=4096;"
     "PRAGMA journal_mode=WAL;"
     "PRAGMA synchronous=NORMAL;"
     "PRAGMA wal_autocheckpoint=0;"
-    "PRAGMA journal_size_limit=33554432;"
+    "PRAGMA journal_size_limit=134217728;"
     "PRAGMA cache_size=-4096;"
     "PRAGMA temp_store=MEMORY;"
     "PRAGMA secure_delete=FAST;";
@@ -91,6 +91,7 @@ Result<std::unique_ptr<Table>> Table::open(const Options& options, Truth truth) 
 }
 
 Result<void> Table::prepare(Truth truth) {
+  ORCH_TRY(connection_.run(kSetPageSize));
   ORCH_TRY(connection_.run(kSettings));
   int64_t format = 0;
   {
