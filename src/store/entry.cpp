@@ -15,7 +15,8 @@ namespace {
 constexpr uint64_t kFormat = 1;
 constexpr size_t kHeadBytes = 24;
 
-constexpr uint64_t kHasBytes = 1, kHasExpected = 2, kHasTerm = 4;  // Flags of a write.
+// Flags of a write.
+constexpr uint64_t kHasBytes = 1, kHasExpected = 2, kHasTerm = 4, kHasCounted = 8;
 
 void put_word(char* at, uint64_t word) {
   word = htole64(word);
@@ -38,13 +39,20 @@ Write unpack_write(Unpacking* from) {
   }
   if ((flags & kHasExpected) != 0) write.expected_revision = static_cast<int64_t>(from->number());
   if ((flags & kHasTerm) != 0) write.only_in_term = from->number();
+  if ((flags & kHasCounted) != 0) {
+    write.counted.emplace();
+    write.counted->prefix = from->text();
+    write.counted->revision = static_cast<int64_t>(from->number());
+  }
   return write;
 }
 
 void pack_write(const Write& write, const Cipher* cipher, std::string* out) {
   const auto& expected = write.expected_revision;
   const auto& term = write.only_in_term;
-  pack_number((write.bytes ? kHasBytes : 0) | (expected ? kHasExpected : 0) | (term ? kHasTerm : 0),
+  const auto& counted = write.counted;
+  pack_number((write.bytes ? kHasBytes : 0) | (expected ? kHasExpected : 0) |
+                  (term ? kHasTerm : 0) | (counted ? kHasCounted : 0),
               out);
   pack_text(write.key, out);
   if (write.bytes) {
@@ -54,6 +62,9 @@ void pack_write(const Write& write, const Cipher* cipher, std::string* out) {
   }
   if (expected) pack_number(static_cast<uint64_t>(*expected), out);
   if (term) pack_number(*term, out);
+  if (!counted) return;
+  pack_text(counted->prefix, out);
+  pack_number(static_cast<uint64_t>(counted->revision), out);
 }
 
 Result<void> open_write(const Cipher* cipher, Write* write) {

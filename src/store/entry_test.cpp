@@ -32,7 +32,9 @@ std::vector<RecordPtr> some_records() {
 }
 
 TEST_CASE("an entry of the log is read as it was written") {
-  const Write first = put("/a/1", "one", 0), second = remove("/a/2", 300), third = put("/a/3");
+  const Write first = put("/a/1", "one", 0), second = remove("/a/2", 300);
+  Write third = put("/a/3");
+  third.counted = {"/a/", 77};
   const Write* const writes[] = {&first, &second, &third};
   std::string bytes = encode_entry({.server = 7, .boot = 1'700'000'000'000, .number = 3}, writes);
   REQUIRE(bytes.size() % 8 == 0);
@@ -53,6 +55,9 @@ TEST_CASE("an entry of the log is read as it was written") {
   REQUIRE_FALSE(entry->writes[1].bytes.has_value());
   REQUIRE(entry->writes[1].expected_revision == 300);
   REQUIRE_FALSE(entry->writes[2].expected_revision.has_value());
+  REQUIRE(entry->writes[2].counted->prefix == "/a/");
+  REQUIRE(entry->writes[2].counted->revision == 77);
+  REQUIRE_FALSE(entry->writes[1].counted.has_value());
 }
 
 TEST_CASE("an entry that is cut short is refused") {

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <mutex>
 #include <ranges>
+#include <shared_mutex>
 
 #include "base/check.h"
 #include "base/log.h"
+#include "store/differences.h"
 #include "store/expected.h"
 
 namespace orch::store {
@@ -19,6 +21,7 @@ constexpr int64_t kReservedRevisions = 1000;
 // the writes behind it.
 constexpr size_t kMaxUnsavedRows = 512;
 constexpr std::chrono::seconds kFullDiskRetry{30};
+constexpr size_t kFollowedAtOnce = 1024;  // Of the state that stands at the opening.
 
 }  // namespace
 
@@ -41,12 +44,28 @@ struct Machine::Batch {
 Machine::Machine(const Options& options, std::unique_ptr<Table> table, Table::Loaded loaded)
     : clock_(*options.clock),
       relaxed_flush_ms_(options.relaxed_flush_ms),
+      follow_(options.follow),
       history_(options.history_events, options.history_bytes, loaded.revision),
       revision_(loaded.revision),
       table_(std::move(table)),
       applied_revision_(loaded.revision),
       floor_(loaded.revision) {
   index_.load(std::move(loaded.records));
+  follow_all();
+}
+
+// The state that stands, as if it came into being now.
+void Machine::follow_all() {
+  std::vector<Event> events;
+  for (Index::Walk walk = index_.from(""); const RecordPtr* record = walk.peek(); walk.next()) {
+    if ((*record)->tags.has_claims()) claims_.change(nullptr, *record);
+    if (!follow_) continue;
+    events.push_back({EventType::put, (*record)->revision, *record, nullptr});
+    if (events.size() < kFollowedAtOnce) continue;
+    follow_(events);
+    events.clear();
+  }
+  if (!events.empty()) follow_(events);
 }
 
 void Machine::apply(std::vector<Proposal> proposals, std::optional<std::string> note,
@@ -72,6 +91,7 @@ void Machine::apply(std::vector<Proposal> proposals, std::optional<std::string> 
       if (health_ == Health::full && !flush_at_) {
         flush_at_ = clock_.monotonic() + kFullDiskRetry;
       }
+      give_back_claims(*batch);
       // Nothing of the batch has happened; what lost against one of its writes hears so, too.
       return refuse(*batch, saved.status());
     }
@@ -123,10 +143,12 @@ RecordPtr Machine::current(const std::string& key, const Batch& batch) const {
   return get(key);
 }
 
-Result<Committed> Machine::stage(const Write& write, Batch* batch) const {
+Result<Committed> Machine::stage(const Write& write, Batch* batch) {
   ORCH_TRY(check_term(write, batch->term));
   const RecordPtr current = this->current(write.key, *batch);
   ORCH_TRY(check_expected(write, current ? current->revision : 0));
+  if (!write.tags.claims.empty()) ORCH_TRY(check_claims(write));
+  if (write.counted) ORCH_TRY(check_counted(*write.counted, *batch));
 
   Event event;
   event.revision = ++batch->revision;
@@ -148,8 +170,42 @@ Result<Committed> Machine::stage(const Write& write, Batch* batch) const {
     event.record = current->at_deletion(event.revision);
     batch->now.insert_or_assign(write.key, nullptr);
   }
+  claims_.change(event.previous, write.bytes ? event.record : nullptr);
   batch->steps.push_back({event, write.durability});
   return Committed{event.revision, event.record, event.previous};
+}
+
+Result<void> Machine::check_claims(const Write& write) const {
+  for (const std::string& claim : write.tags.claims) {
+    const RecordPtr holder = claims_.holder(claim);
+    if (holder && holder->key != write.key) return claim_held(claim, holder->key);
+  }
+  return {};
+}
+
+void Machine::give_back_claims(const Batch& batch) {
+  for (const auto& [event, durability] : std::ranges::reverse_view(batch.steps)) {
+    claims_.change(event.type == EventType::put ? event.record : nullptr, event.previous);
+  }
+}
+
+Result<void> Machine::check_counted(const Write::Counted& counted, const Batch& batch) const {
+  const auto is_new = [&](const RecordPtr& record) {
+    return record && record->create_revision > counted.revision &&
+           matches_prefix(record->key, counted.prefix);
+  };
+  const auto has_new = [&](const Batch& each) {
+    return std::ranges::any_of(each.now, [&](const auto& entry) { return is_new(entry.second); });
+  };
+  bool changed = has_new(batch);
+  for (const auto& earlier : in_flight_) changed = changed || has_new(*earlier);
+  const std::shared_lock lock(lock_);
+  Index::Walk walk = index_.from(counted.prefix);
+  for (size_t left = index_.count(counted.prefix); left > 0 && !changed; --left, walk.next()) {
+    changed = is_new(*walk.peek());
+  }
+  if (!changed) return {};
+  return conflict("more was made below \"" + counted.prefix + "\" than was counted");
 }
 
 std::optional<int64_t> Machine::floor_for(const Batch& batch) const {
@@ -230,10 +286,14 @@ void Machine::publish(std::span<const std::shared_ptr<Batch>> batches) {
 
 void Machine::bring_in(const std::vector<Event>& events, int64_t revision) {
   hub_.wait_for_room();
+  for (const Event& event : events) {
+    claims_.change(event.previous, event.type == EventType::put ? event.record : nullptr);
+  }
   publish(events, revision);
 }
 
 void Machine::publish(const std::vector<Event>& events, int64_t revision) {
+  if (follow_ && !events.empty()) follow_(events);
   const std::unique_lock lock(lock_);
   for (const Event& event : events) {
     if (event.type == EventType::put) {
@@ -295,11 +355,18 @@ Result<void> Machine::restore(std::vector<RecordPtr> records, int64_t revision, 
   flush_at_.reset();
   floor_ = applied_revision_ = revision;
 
+  // Every watcher stands at the old state now, so that the differences lead from there.
+  hub_.drain();
+  const std::vector<Event> changes = differences(index_, records, revision);
+  if (follow_ && !changes.empty()) follow_(changes);
+  claims_.clear();
+  for (const RecordPtr& record : records) claims_.change(nullptr, record);
+
   const std::unique_lock lock(lock_);
   index_.load(std::move(records));
   history_.restart(revision);
   revision_ = revision;
-  hub_.end_watches();
+  hub_.replace(changes);
   return {};
 }
 

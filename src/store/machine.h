@@ -20,6 +20,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "store/claims.h"
 #include "store/history.h"
 #include "store/index.h"
 #include "store/log.h"
@@ -47,8 +48,8 @@ class Machine final : public Applier {
   // For an engine (engine.h): what became of some keys elsewhere, at revisions given there, and
   // that nothing else did up to `revision`.
   void bring_in(const std::vector<Event>& events, int64_t revision);
-  // Takes another replica's state in place of this one's. What was in between can't be told, so
-  // every watch ends: its sink is called once more, with nothing. `records` sorted by key.
+  // Takes another replica's state in place of this one's; see WhenReplaced. `records` sorted by
+  // key.
   Result<void> restore(std::vector<RecordPtr> records, int64_t revision, std::string note);
   // After the log has ended: writes what is unsaved, gives back the reserved revisions, closes the
   // file. Reads go on. Idempotent.
@@ -60,12 +61,17 @@ class Machine final : public Applier {
   Result<Range> range(const Query& query) const;
   size_t count(std::string_view prefix) const;
   int64_t revision() const;
-  Result<std::unique_ptr<Watch>> watch(std::string_view prefix, int64_t from_revision, Sink sink);
+  Result<std::unique_ptr<Watch>> watch(std::string_view prefix, int64_t from_revision, Sink sink,
+                                       WhenReplaced when = WhenReplaced::end);
 
  private:
   struct Batch;
   RecordPtr current(const std::string& key, const Batch& batch) const;
-  Result<Committed> stage(const Write& write, Batch* batch) const;
+  Result<Committed> stage(const Write& write, Batch* batch);
+  Result<void> check_claims(const Write& write) const;
+  Result<void> check_counted(const Write::Counted& counted, const Batch& batch) const;
+  void give_back_claims(const Batch& batch);
+  void follow_all();
   std::optional<int64_t> floor_for(const Batch& batch) const;
   Result<void> save(Batch* batch);
   void save_or_keep(Batch* batch, std::string note);
@@ -81,6 +87,7 @@ class Machine final : public Applier {
 
   Clock& clock_;
   const int64_t relaxed_flush_ms_;
+  const std::function<void(std::span<const Event>)> follow_;
 
   mutable RwLock lock_;  // Over these three.
   Index index_;
@@ -98,6 +105,7 @@ class Machine final : public Applier {
   // The log's thread alone.
   std::deque<std::shared_ptr<Batch>> in_flight_;  // Applied; not all of them are visible yet.
   int64_t applied_revision_;
+  Claims claims_;  // As what was applied leaves them.
   int64_t floor_;  // A start from the disk as it is now would continue above it.
   std::unordered_map<int64_t, RecordPtr> unsaved_;  // By row; null where the row is to be removed.
   std::optional<std::string> unsaved_note_;         // Of the state with what is unsaved.

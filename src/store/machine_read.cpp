@@ -113,7 +113,7 @@ Range Machine::range_then(const Query& query) const {
 }
 
 Result<std::unique_ptr<Watch>> Machine::watch(std::string_view prefix, int64_t from_revision,
-                                              Sink sink) {
+                                              Sink sink, WhenReplaced when) {
   // No publish() comes between the look at the history and joining the hub.
   const std::shared_lock lock(lock_);
   if (from_revision < history_.floor()) {
@@ -121,7 +121,7 @@ Result<std::unique_ptr<Watch>> Machine::watch(std::string_view prefix, int64_t f
                    std::to_string(history_.floor()) + ")");
   }
   return hub_.add(prefix, from_revision, std::max(from_revision, revision_),
-                  history_.since(from_revision, prefix), std::move(sink));
+                  history_.since(from_revision, prefix), std::move(sink), when);
 }
 
 }  // namespace orch::store

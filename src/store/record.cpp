@@ -10,8 +10,8 @@ namespace orch::store {
 
 namespace {
 
-// Packed tags: uid, count, (name, value)*, count, (name, value)*, count, owner*. Counts and lengths
-// are LEB128, so nearly always one byte.
+// Packed tags: count, claim*, uid, count, (name, value)*, count, (name, value)*, count, owner*.
+// Counts and lengths are LEB128, so nearly always one byte.
 void append_number(size_t number, std::string* out) {
   for (; number >= 0x80; number >>= 7) out->push_back(static_cast<char>(number | 0x80));
   out->push_back(static_cast<char>(number));
@@ -32,6 +32,8 @@ void append_pairs(const std::vector<std::pair<std::string, std::string>>& pairs,
 
 std::string pack(const Tags& tags) {
   std::string out;
+  append_number(tags.claims.size(), &out);
+  for (const std::string& claim : tags.claims) append_text(claim, &out);
   append_text(tags.uid, &out);
   append_pairs(tags.labels, &out);
   append_pairs(tags.fields, &out);
@@ -87,8 +89,14 @@ class Unpacker {
   std::string_view rest_;
 };
 
-Unpacker at_labels(std::string_view packed) {
+Unpacker at_uid(std::string_view packed) {
   Unpacker walk(packed);
+  for (size_t left = walk.number(); left > 0; --left) walk.text();
+  return walk;
+}
+
+Unpacker at_labels(std::string_view packed) {
+  Unpacker walk = at_uid(packed);
   walk.text();
   return walk;
 }
@@ -107,7 +115,7 @@ Unpacker at_owners(std::string_view packed) {
 
 }  // namespace
 
-std::string_view PackedTags::uid() const { return Unpacker(packed_).text(); }
+std::string_view PackedTags::uid() const { return at_uid(packed_).text(); }
 
 std::optional<std::string_view> PackedTags::label(std::string_view name) const {
   return at_labels(packed_).value_of(name);
@@ -135,6 +143,13 @@ std::vector<std::string_view> PackedTags::owners() const {
   return all;
 }
 
+std::vector<std::string_view> PackedTags::claims() const {
+  Unpacker walk(packed_);
+  std::vector<std::string_view> all(walk.number());
+  for (std::string_view& claim : all) claim = walk.text();
+  return all;
+}
+
 void TagMarks::add(char kind, std::string_view name, std::string_view value) {
   constexpr size_t kSpread = 0x9e3779b97f4a7c15u;
   const std::hash<std::string_view> hash;
@@ -144,7 +159,7 @@ void TagMarks::add(char kind, std::string_view name, std::string_view value) {
 
 TagMarks PackedTags::marks() const {
   TagMarks marks;
-  Unpacker walk(packed_);
+  Unpacker walk = at_uid(packed_);
   walk.text();
   const auto each_pair = [&walk](auto add) {
     for (size_t left = walk.number(); left > 0; --left) {

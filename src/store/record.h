@@ -20,6 +20,8 @@ struct Tags {
   std::vector<std::pair<std::string, std::string>> labels;
   std::vector<std::pair<std::string, std::string>> fields;  // Selectable, e.g. "spec.nodeName".
   std::vector<std::string> owners;                          // The uids of the owner references.
+  // What no other record may hold at the same time (claims.h), e.g. "address 10.43.0.10".
+  std::vector<std::string> claims = {};
 
   bool operator==(const Tags&) const = default;
 };
@@ -52,6 +54,8 @@ class PackedTags {
   Pairs labels() const;  // In the order in which they were given.
   Pairs fields() const;
   std::vector<std::string_view> owners() const;
+  std::vector<std::string_view> claims() const;
+  bool has_claims() const { return packed_.front() != '\0'; }
   TagMarks marks() const;
 
  private:

@@ -124,8 +124,8 @@ Result<void> Store::snapshot(const std::string& path) const {
 }
 
 Result<std::unique_ptr<Watch>> Store::watch(std::string_view prefix, int64_t from_revision,
-                                            Sink sink) {
-  return machine_->watch(prefix, from_revision, std::move(sink));
+                                            Sink sink, WhenReplaced when) {
+  return machine_->watch(prefix, from_revision, std::move(sink), when);
 }
 
 void Store::sync(std::function<void(Result<void>)> done) { log_->sync(std::move(done)); }

@@ -66,6 +66,13 @@ struct Write {
   // The fence of work that the leader's loops do: when the write is applied in another term than
   // this, it is refused (503).
   std::optional<uint64_t> only_in_term = std::nullopt;
+  // What the writer counted before it made up its mind: when a record below `prefix` was made after
+  // `revision`, the count is no longer the whole, and the write is refused (Conflict).
+  struct Counted {
+    std::string prefix;
+    int64_t revision = 0;
+  };
+  std::optional<Counted> counted = std::nullopt;
 };
 
 struct Committed {
@@ -90,6 +97,13 @@ struct Event {
 // or repetition. Must not block: copy the events (that shares the Records) and return. It may
 // destroy its own Watch; it may not call Store::commit's waiting form, nor Store::close.
 using Sink = std::function<void(std::span<const Event>)>;
+
+// A replica that fell far behind is given another's whole state in place of its own. What a watch
+// hears then, before any later event:
+enum class WhenReplaced : uint8_t {
+  end,               // Its sink is called once more, with nothing: what was in between is lost.
+  tell_differences,  // Events that lead from the old state to the new one; see Options::follow.
+};
 
 // A running watch. Its destructor returns when no call of the sink runs any more, and none comes
 // after; so don't destroy it while holding a lock that the sink takes. (Within the sink it returns
@@ -141,6 +155,12 @@ struct Options {
   int checkpoint_pages = 4096;
   Engine* engine = nullptr;  // Outlives the store. Null: the state lies in `directory`.
   const Replication* replication = nullptr;  // Outlives the store. Null: a single server.
+  // Hears of every change before readers, watchers and the change's own caller do, in order, one
+  // call at a time: at the opening (on the opener's thread) all that stands, as created; then what
+  // is written, on a thread of the store's; and of a state that was taken from another replica the
+  // differences, each key once, what went as removed at that state's revision. Quick; calls nothing
+  // of the store.
+  std::function<void(std::span<const Event>)> follow = {};
   const Cipher* cipher = nullptr;  // Outlives the store. Null: everything lies on disk as it is.
   std::string vfs;  // The SQLite VFS beneath; "" is the system's. Tests put a failing disk here.
 };
@@ -164,7 +184,8 @@ class Store {
 
   // --- Writing. A committed write is visible to every reader before its caller hears of it.
   //
-  // Lost the race: NotFound, AlreadyExists, Conflict. The disk failed: ServiceUnavailable (503). A
+  // Lost the race: NotFound, AlreadyExists, Conflict (also for what another record claims, see
+  // is_claim_held() in claims.h). The disk failed: ServiceUnavailable (503). A
   // full disk refuses this write, and later ones succeed once there is space; after any other
   // failure every later write is refused until the process starts anew, for what a failed fsync
   // left on disk can't be known. Reads go on.
@@ -197,7 +218,8 @@ class Store {
   // --- Watching. The sink gets every event below `prefix` with a revision greater than
   // `from_revision`. 410 Expired when the history doesn't reach back that far. A revision in the
   // future is waited for: only events beyond it are told.
-  Result<std::unique_ptr<Watch>> watch(std::string_view prefix, int64_t from_revision, Sink sink);
+  Result<std::unique_ptr<Watch>> watch(std::string_view prefix, int64_t from_revision, Sink sink,
+                                       WhenReplaced when = WhenReplaced::end);
 
   // --- One of several servers (replication.h). A single one is its own leader, at once and always.
 
@@ -216,6 +238,7 @@ class Store {
   void accept_peer(uint64_t from, StreamUse use, UniqueFd stream);
 
  private:
+  friend struct StoreInside;  // Tests give it another replica's state.
   Store(Options options, std::unique_ptr<Machine> machine, std::unique_ptr<Log> log);
 
   const Options options_;

@@ -11,7 +11,10 @@
 
 #include "base/check.h"
 #include "base/files.h"
+#include "store/log.h"
+#include "store/machine.h"
 #include "store/store.h"
+#include "store/table.h"
 
 namespace orch::store {
 
@@ -82,12 +85,55 @@ inline Committed must(Result<Committed> result) {
   return *std::move(result);
 }
 
+// A replicated log as the rooms above see it: the log is the truth, and whoever writes applies.
+class InlineLog : public Log {
+ public:
+  explicit InlineLog(Machine& machine) : machine_(machine) {}
+  void propose(Proposal proposal, WhenFull) override {
+    std::vector<Proposal> batch;
+    batch.push_back(std::move(proposal));
+    const std::lock_guard lock(mutex_);
+    machine_.apply(std::move(batch), "a note");
+  }
+  Result<void> replace(std::vector<RecordPtr> records, int64_t revision) {
+    const std::lock_guard lock(mutex_);
+    return machine_.restore(std::move(records), revision, "a note");
+  }
+  void close() override {}
+
+ private:
+  Machine& machine_;
+  std::mutex mutex_;
+};
+
+// A store whose state may be replaced, as a replica's.
+struct StoreInside {
+  static std::unique_ptr<Store> open(Options options, const Store::Tagger& tagger) {
+    auto table = Table::open(options, Table::Truth::log);
+    ORCH_CHECK(table.ok());
+    auto loaded = (*table)->load(tagger);
+    ORCH_CHECK(loaded.ok());
+    auto machine = std::make_unique<Machine>(options, *std::move(table), *std::move(loaded));
+    auto log = std::make_unique<InlineLog>(*machine);
+    return std::unique_ptr<Store>(
+        new Store(std::move(options), std::move(machine), std::move(log)));
+  }
+  static InlineLog& log(Store& store) { return static_cast<InlineLog&>(*store.log_); }
+};
+
+// As if a StoreInside::open() store were given another's state; `records` sorted by key.
+inline void replace_state(Store& store, std::vector<RecordPtr> records, int64_t revision) {
+  const Result<void> result = StoreInside::log(store).replace(std::move(records), revision);
+  if (!result) FAIL(result.status().message);
+}
+
 // A sink that remembers, and a way to wait for what it is told.
 class Told {
  public:
   Sink sink() {
     return [this](std::span<const Event> events) {
       const std::lock_guard lock(mutex_);
+      ended_ = events.empty();
       events_.insert(events_.end(), events.begin(), events.end());
       changed_.notify_all();
     };
@@ -96,6 +142,10 @@ class Told {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return events_.size() >= count; });
     return events_;
+  }
+  void wait_for_end() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return ended_; });
   }
   size_t count() {
     const std::lock_guard lock(mutex_);
@@ -106,6 +156,7 @@ class Told {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<Event> events_;
+  bool ended_ = false;
 };
 
 }  // namespace orch::store

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <atomic>
 
+#include "store/index.h"
+
 namespace orch::store {
 
 namespace {
@@ -31,6 +33,7 @@ struct Watcher {
   std::mutex calling;               // Held during a call of the sink.
   std::atomic<bool> closed{false};
   std::atomic<bool> over{false};  // Events were left out.
+  WhenReplaced when_replaced = WhenReplaced::end;
   Sink sink;
 
   void tell(std::span<const Event> events) {
@@ -38,7 +41,21 @@ struct Watcher {
     if (!closed && !over && !events.empty()) call(events);
   }
 
-  void tell_end() {
+  // Also after a replacement, for they are from before it.
+  void tell_missed() {
+    const std::vector<Event> events = std::move(missed);
+    const std::lock_guard lock(calling);
+    if (!closed && !events.empty()) call(events);
+  }
+
+  void tell_replaced(std::span<const Event> differences) {
+    std::vector<Event> ours;
+    if (when_replaced == WhenReplaced::tell_differences) {
+      for (const Event& event : differences) {
+        if (matches_prefix(event.record->key, prefix)) ours.push_back(event);
+      }
+      return tell(ours);
+    }
     const std::lock_guard lock(calling);
     if (!closed) call({});
   }
@@ -101,20 +118,28 @@ void WatchHub::publish(const std::vector<Event>& events, int64_t revision) {
   work_.notify_one();
 }
 
-void WatchHub::end_watches() {
+void WatchHub::drain() {
+  std::unique_lock lock(mutex_);
+  room_.wait(lock, [this] { return pending_.empty() && replaced_.empty() && !telling_; });
+}
+
+void WatchHub::replace(std::vector<Event> differences) {
   const std::lock_guard lock(mutex_);
-  pending_.clear();
+  differences_ = std::move(differences);
   const std::lock_guard channels_lock(channels_->mutex);
   for (const auto& [prefix, watchers] : channels_->by_prefix) {
     for (const auto& watcher : watchers) {
-      if (!watcher->over.exchange(true)) ending_.push_back(watcher);
+      if (watcher->over) continue;
+      watcher->over = watcher->when_replaced == WhenReplaced::end;
+      replaced_.push_back(watcher);
     }
   }
   work_.notify_one();
 }
 
 std::unique_ptr<Watch> WatchHub::add(std::string_view prefix, int64_t from_revision,
-                                     int64_t joined_at, std::vector<Event> missed, Sink sink) {
+                                     int64_t joined_at, std::vector<Event> missed, Sink sink,
+                                     WhenReplaced when) {
   auto watcher = std::make_shared<Watcher>();
   watcher->channels = channels_;
   watcher->prefix = prefix;
@@ -122,6 +147,7 @@ std::unique_ptr<Watch> WatchHub::add(std::string_view prefix, int64_t from_revis
   watcher->joined_at = joined_at;
   watcher->joined = missed.empty();
   watcher->missed = std::move(missed);
+  watcher->when_replaced = when;
   watcher->sink = std::move(sink);
   {
     const std::lock_guard lock(channels_->mutex);
@@ -182,34 +208,38 @@ std::span<const Event> beyond(int64_t revision, const std::vector<Event>& events
 
 void WatchHub::run() {
   for (;;) {
-    std::vector<Event> events;
-    std::vector<std::shared_ptr<Watcher>> joining, ending;
+    std::vector<Event> events, differences;
+    std::vector<std::shared_ptr<Watcher>> joining, replaced;
     int64_t revision = 0;
     {
       std::unique_lock lock(mutex_);
+      telling_ = false;
+      room_.notify_one();
       work_.wait(lock, [this] {
-        return closed_ || !pending_.empty() || !joining_.empty() || !ending_.empty();
+        return closed_ || !pending_.empty() || !joining_.empty() || !replaced_.empty();
       });
       if (closed_) return;
       events.swap(pending_);
       joining.swap(joining_);
-      ending.swap(ending_);
+      replaced.swap(replaced_);
+      differences.swap(differences_);
+      telling_ = true;
       revision = published_;
     }
     room_.notify_one();
 
     // Who joins comes first: live events of this turn may already be meant for them.
     for (const auto& watcher : joining) {
-      const std::vector<Event> missed = std::move(watcher->missed);
-      watcher->tell(missed);
+      watcher->tell_missed();
       watcher->joined = true;
     }
+    // What was published since is of the new state (drain()).
+    for (const auto& watcher : replaced) watcher->tell_replaced(differences);
     for (const Delivery& delivery : sort_by_channel(*channels_, events)) {
       for (const auto& watcher : delivery.watchers) {
         watcher->tell(beyond(watcher->joined_at, delivery.events));
       }
     }
-    for (const auto& watcher : ending) watcher->tell_end();
     channels_->delivered = std::max(channels_->delivered.load(), revision);
   }
 }

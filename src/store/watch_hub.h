@@ -33,14 +33,16 @@ class WatchHub {
   // In the order of revisions. Quick: it only queues. `revision` is the last event's.
   void publish(const std::vector<Event>& events, int64_t revision);
 
-  // Every watch that there is now ends: what is undelivered is dropped, and its sink is called once
-  // more, with nothing.
-  void end_watches();
+  // The same thread: returns when all that was published has been told.
+  void drain();
+  // After drain(): another state takes the place of this one, with `differences` between them. Each
+  // watch that there is hears what it asked for (WhenReplaced).
+  void replace(std::vector<Event> differences);
 
   // `missed` are the events in (from_revision, joined_at]; live ones follow from joined_at on. The
   // caller sees to it that no publish() comes between the look at the history and this call.
   std::unique_ptr<Watch> add(std::string_view prefix, int64_t from_revision, int64_t joined_at,
-                             std::vector<Event> missed, Sink sink);
+                             std::vector<Event> missed, Sink sink, WhenReplaced when);
 
  private:
   void run();
@@ -50,8 +52,10 @@ class WatchHub {
   std::condition_variable work_, room_;
   std::vector<Event> pending_;
   int64_t published_ = 0;
-  std::vector<std::shared_ptr<Watcher>> joining_;  // Have missed events to be told first.
-  std::vector<std::shared_ptr<Watcher>> ending_;   // Have to be told that it is over.
+  std::vector<std::shared_ptr<Watcher>> joining_;   // Have missed events to be told first.
+  std::vector<std::shared_ptr<Watcher>> replaced_;  // Have to hear of another state.
+  std::vector<Event> differences_;                  // From theirs to it.
+  bool telling_ = false;
   bool closed_ = false;
   std::thread thread_;  // Last: it uses everything above.
 };
