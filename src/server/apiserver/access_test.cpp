@@ -17,7 +17,7 @@ void bind(NodeGraph* graph, const std::string& name, const std::string& node,
                                    R"("},"spec":{"serviceAccountName":"robot","nodeName":")" +
                                    node + "\"," + spec + "}}");
   REQUIRE(pod.ok());
-  graph->hold(*pod)->keep();
+  graph->take_pod(*pod);
 }
 
 TEST_CASE("a node may do what its agent needs, on what is its own") {

@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "api/json_cut.h"
+#include "api/resources.h"
 #include "api/selector.h"
+#include "server/apiserver/service_allocator.h"
 
 namespace orch::apiserver {
 namespace {
@@ -45,6 +47,9 @@ api::Value tagged_parts(const api::Resource& resource, std::string_view bytes) {
   const auto is_tagged = [&](std::string_view name, std::string_view inner) {
     if (name == "metadata")
       return inner == "uid" || inner == "labels" || inner == "ownerReferences";
+    if (&resource == &api::resource::services() && name == "spec" && inner == "ports") return true;
+    if (&resource == &api::resource::services() && name == "spec" && inner == "clusterIP")
+      return true;
     const std::string path = std::string(name) + "." + std::string(inner);
     return std::any_of(resource.selectable_fields.begin(), resource.selectable_fields.end(),
                        [&](const api::Selectable& field) {
@@ -109,6 +114,7 @@ store::Tags tags_of(const api::Resource& resource, const api::Value& object) {
   for (const api::Value& owner : metadata["ownerReferences"].items()) {
     tags.owners.push_back(owner["uid"].as_string());
   }
+  if (&resource == &api::resource::services()) tags.claims = service_claims(object);
   return tags;
 }
 

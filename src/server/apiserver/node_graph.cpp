@@ -56,40 +56,20 @@ std::vector<std::string> secrets_of(const api::Value& volume, const std::string&
 
 }  // namespace
 
-NodeGraph::Hold::~Hold() {
-  if (kept_) return;
-  const std::unique_lock lock(graph_.mutex_);
-  graph_.drop(node_, references_);
-}
-
-void NodeGraph::Hold::keep() {
-  kept_ = true;
-  const std::unique_lock lock(graph_.mutex_);
-  Pod& pod = graph_.pods_[pod_];
-  graph_.drop(pod.node, pod.references);
-  pod = {node_, references_};
-}
-
-std::unique_ptr<NodeGraph::Hold> NodeGraph::hold(const api::Value& pod) {
-  const std::string& node = pod["spec"]["nodeName"].as_string();
-  if (node.empty()) return nullptr;
+void NodeGraph::take_pod(const api::Value& pod) {
   const api::Value& metadata = pod["metadata"];
-  auto references = references_of(pod);
-  {
-    const std::unique_lock lock(mutex_);
-    add(node, references);
-  }
-  return std::make_unique<Hold>(
-      *this, key_of(metadata["namespace"].as_string(), metadata["name"].as_string()), node,
-      std::move(references));
+  std::string key = key_of(metadata["namespace"].as_string(), metadata["name"].as_string());
+  Pod taken{pod["spec"]["nodeName"].as_string(), references_of(pod)};
+  const std::unique_lock lock(mutex_);
+  drop_pod(key);
+  if (taken.node.empty()) return;
+  add(taken.node, taken.references);
+  pods_[std::move(key)] = std::move(taken);
 }
 
 void NodeGraph::forget_pod(std::string_view ns, std::string_view name) {
   const std::unique_lock lock(mutex_);
-  const auto found = pods_.find(key_of(ns, name));
-  if (found == pods_.end()) return;
-  drop(found->second.node, found->second.references);
-  pods_.erase(found);
+  drop_pod(key_of(ns, name));
 }
 
 void NodeGraph::take_volume(const api::Value& volume) {
@@ -152,6 +132,13 @@ void NodeGraph::drop(const std::string& node, const std::vector<std::string>& re
     if (count != nodes->second.end() && --count->second == 0) nodes->second.erase(count);
     if (nodes->second.empty()) referring_.erase(nodes);
   }
+}
+
+void NodeGraph::drop_pod(const std::string& key) {
+  const auto found = pods_.find(key);
+  if (found == pods_.end()) return;
+  drop(found->second.node, found->second.references);
+  pods_.erase(found);
 }
 
 void NodeGraph::drop_volume(const std::string& name) {

@@ -4,13 +4,12 @@
 //   node ← pod → Secrets, ConfigMaps, ServiceAccount, PersistentVolumeClaims → PersistentVolume
 //                                                                            → its Secrets
 //
-// Kept from what is written: the registry holds the edges of a pod before it is bound (a node that
-// hears of its pod must not be refused), then says what became of it. Thread-safe.
+// Fed with every change of pods and volumes before anybody hears of it (indexes.h): a node that
+// hears of its pod must not be refused. Thread-safe.
 // Follows: Kubernetes' "Using Node Authorization".
 #pragma once
 
 #include <map>
-#include <memory>
 #include <set>
 #include <shared_mutex>
 #include <string>
@@ -27,28 +26,8 @@ class NodeGraph {
   // What nodes may read because of their pods.
   enum class Kind { secret, config_map, claim, volume, service_account };
 
-  // Edges of a pod that is about to be written. They go with the Hold, unless it is kept.
-  class Hold {
-   public:
-    Hold(NodeGraph& graph, std::string pod, std::string node, std::vector<std::string> references)
-        : graph_(graph),
-          pod_(std::move(pod)),
-          node_(std::move(node)),
-          references_(std::move(references)) {}
-    ~Hold();
-    Hold(const Hold&) = delete;
-    Hold& operator=(const Hold&) = delete;
-    void keep();  // It was written: what an earlier state of the pod held goes.
-
-   private:
-    NodeGraph& graph_;
-    const std::string pod_, node_;
-    const std::vector<std::string> references_;
-    bool kept_ = false;
-  };
-
-  // Null for a pod that is bound to no node.
-  std::unique_ptr<Hold> hold(const api::Value& pod);
+  // As it stands now; of a pod that is bound to no node nothing is kept.
+  void take_pod(const api::Value& pod);
   void forget_pod(std::string_view ns, std::string_view name);
   // Of a PersistentVolume, as it stands now.
   void take_volume(const api::Value& volume);
@@ -72,6 +51,7 @@ class NodeGraph {
   // Under mutex_.
   void add(const std::string& node, const std::vector<std::string>& references);
   void drop(const std::string& node, const std::vector<std::string>& references);
+  void drop_pod(const std::string& key);
   void drop_volume(const std::string& name);
   bool refers(std::string_view node, const std::string& reference) const;
 

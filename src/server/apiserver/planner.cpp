@@ -89,8 +89,9 @@ Result<Plan> Planner::plan(WriteRequest& request) const {
   if (part == "scale") return plan_scale(request);
   switch (request.verb) {
     case Verb::create: {
-      const bool is_named = !request.body.at("metadata.name").empty();
-      return plan_create(request, is_named ? std::move(request.body) : request.body);
+      // What another server gave away meanwhile is chosen anew.
+      const bool once = !request.body.at("metadata.name").empty() && !is_service(request);
+      return plan_create(request, once ? std::move(request.body) : request.body);
     }
     case Verb::update:
     case Verb::patch:
@@ -298,21 +299,10 @@ Result<void> Planner::allocate(const WriteRequest& request, api::Value* object,
   return {};
 }
 
-// A pod's references stand when it is bound; only a debugging container may bring more.
-std::unique_ptr<NodeGraph::Hold> Planner::hold(const WriteRequest& request,
-                                               const api::Value& object,
-                                               const store::RecordPtr& current) const {
-  if (request.resource != &api::resource::pods()) return nullptr;
-  const bool bound = current && !current->tags.field("spec.nodeName").value_or("").empty();
-  if (bound && request.subresource_name() != "ephemeralcontainers") return nullptr;
-  return parts_.nodes.hold(object);
-}
-
 void Planner::finish(const WriteRequest& request, api::Value object, std::string_view owners,
                      const store::RecordPtr& current, Plan* plan) const {
   const api::Resource& resource = *request.resource;
   store::Tags tags = tags_of(resource, object);
-  auto held = hold(request, object, current);
   Encoded encoded = encode_object(resource, std::move(object), owners);
   if (current && encoded.same_as(*current)) {
     plan->reply.record = current;
@@ -330,7 +320,6 @@ void Planner::finish(const WriteRequest& request, api::Value object, std::string
   write.tags = std::move(tags);
   if (resource.relaxed) write.durability = store::Durability::relaxed;
   plan->write = std::move(write);
-  plan->hold = std::move(held);
 }
 
 void Planner::finish_removal(const WriteRequest& request, const store::RecordPtr& current,

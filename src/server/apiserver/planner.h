@@ -13,7 +13,6 @@
 #include "server/apiserver/admission.h"
 #include "server/apiserver/authorize.h"
 #include "server/apiserver/encode.h"
-#include "server/apiserver/node_graph.h"
 #include "server/apiserver/quotas.h"
 #include "server/apiserver/service_allocator.h"
 #include "server/apiserver/write.h"
@@ -30,7 +29,6 @@ class Planner {
     rbac::Policy& policy;  // Kept at what the store holds.
     const Quotas& quotas;
     ServiceAllocator& services;
-    NodeGraph& nodes;
     Clock& clock;
     Random& random;
   };
@@ -68,8 +66,6 @@ class Planner {
   Result<api::Value> patched(const WriteRequest& request, const Current& current) const;
   std::string track_owners(const WriteRequest& request, const api::Value& live,
                            std::string_view owners, api::Value* object) const;
-  std::unique_ptr<NodeGraph::Hold> hold(const WriteRequest& request, const api::Value& object,
-                                        const store::RecordPtr& current) const;
   Result<void> allocate(const WriteRequest& request, api::Value* object, const api::Value& old,
                         Plan* plan) const;
   // The last step: from the new state, and its managedFields unless it has them in it, to bytes, or

@@ -2,8 +2,8 @@
 
 #include <future>
 
-#include "api/resources.h"
 #include "server/apiserver/scale.h"
+#include "store/claims.h"
 
 namespace orch::apiserver {
 
@@ -53,7 +53,7 @@ void Registry::attempt(std::shared_ptr<Job> job) {
   if (!plan) return job->done(std::move(plan).status());
   job->plan = *std::move(plan);
   if (!job->plan.write) {
-    job->plan.give_back();
+    job->plan.reservation.reset();
     if (job->plan.answer == Plan::Answer::scale) {
       const auto& reply = job->plan.reply;
       job->plan.reply.document =
@@ -86,17 +86,7 @@ void Registry::settle(std::shared_ptr<Job> job, Result<store::Committed> outcome
 
 void Registry::succeed(Job& job, const store::Committed& committed) {
   Plan& plan = job.plan;
-  if (job.request.resource == &api::resource::services()) {
-    // Addresses are free again before anybody can hear of the deletion.
-    const auto state = [](const store::RecordPtr& record) {
-      return record ? decode_stored(record->bytes) : api::Value();
-    };
-    services_.settle(state(committed.previous),
-                     plan.removes ? api::Value() : state(committed.record));
-    if (plan.reservation) plan.reservation->keep();
-  }
-  follow_nodes(job, committed);
-  if (rbac::Policy::is_fed_by(*job.request.resource)) follow_policy(job, committed);
+  plan.reservation.reset();
   plan.reply.record = committed.record;
   if (plan.answer == Plan::Answer::scale) {
     plan.reply.document = scale_of(decode_stored(committed.record->bytes));
@@ -104,34 +94,16 @@ void Registry::succeed(Job& job, const store::Committed& committed) {
   job.done(std::move(plan.reply));
 }
 
-void Registry::follow_nodes(const Job& job, const store::Committed& committed) {
-  const api::Resource* resource = job.request.resource;
-  const Plan& plan = job.plan;
-  if (plan.hold) plan.hold->keep();
-  if (resource == &api::resource::pods() && plan.removes) {
-    nodes_.forget_pod(job.request.ns, plan.name);
-  } else if (resource == &api::resource::persistent_volumes()) {
-    if (plan.removes) return nodes_.forget_volume(plan.name);
-    nodes_.take_volume(decode_stored(committed.record->bytes));
-  }
-}
-
-// A right is there, or gone, when its writer hears of it.
-void Registry::follow_policy(const Job& job, const store::Committed& committed) {
-  const api::Resource& resource = *job.request.resource;
-  if (job.plan.removes) return policy_.forget(resource, job.request.ns, job.plan.name);
-  policy_.take(resource, decode_stored(committed.record->bytes));
-}
-
 void Registry::lose(std::shared_ptr<Job> job, const Status& why) {
-  job->plan.give_back();
+  job->plan.reservation.reset();
   const WriteRequest& request = job->request;
   const bool raced = why.conflict() || why.already_exists() || why.not_found();
   if (!raced) return job->done(why);
   const bool creating = why.already_exists();
-  const int limit = creating ? kMaxGeneratedAttempts : kMaxAttempts;
+  const bool taken = store::is_claim_held(why);
+  const int limit = creating || taken ? kMaxGeneratedAttempts : kMaxAttempts;
   const ResourceName name{request.resource->group, request.resource->plural, job->plan.name};
-  if (job->plan.again && job->attempts < limit) {
+  if ((job->plan.again || taken) && job->attempts < limit) {
     job->plan = {};
     if (retries_.run([this, job] { attempt(job); })) return;
     return job->done(service_unavailable("the server is shutting down or overloaded"));

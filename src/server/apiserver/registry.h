@@ -25,9 +25,6 @@ class Registry {
       : metrics_(metrics),
         clock_(parts.clock),
         store_(parts.store),
-        services_(parts.services),
-        nodes_(parts.nodes),
-        policy_(parts.policy),
         quotas_(parts.quotas),
         planner_(parts) {}
   ~Registry() { stop(); }
@@ -44,16 +41,11 @@ class Registry {
   void attempt(std::shared_ptr<Job> job);
   void settle(std::shared_ptr<Job> job, Result<store::Committed> outcome);
   void succeed(Job& job, const store::Committed& committed);
-  void follow_nodes(const Job& job, const store::Committed& committed);
-  void follow_policy(const Job& job, const store::Committed& committed);
   void lose(std::shared_ptr<Job> job, const Status& why);
 
   ServerMetrics& metrics_;
   const Clock& clock_;
   store::Store& store_;
-  ServiceAllocator& services_;
-  NodeGraph& nodes_;
-  rbac::Policy& policy_;
   const Quotas& quotas_;
   Planner planner_;
   TaskPool retries_{1};  // The store's writer has no time to plan anew.

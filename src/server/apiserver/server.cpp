@@ -1,6 +1,5 @@
 #include "server/apiserver/server.h"
 
-#include "api/resources.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "base/timers.h"
@@ -12,6 +11,7 @@
 #include "server/apiserver/encode.h"
 #include "server/apiserver/encryption.h"
 #include "server/apiserver/handler.h"
+#include "server/apiserver/indexes.h"
 #include "server/apiserver/keys.h"
 #include "server/apiserver/local_api.h"
 #include "server/apiserver/local_cache.h"
@@ -67,8 +67,9 @@ Result<std::unique_ptr<Encryption>> open_encryption(const Options& options) {
 }
 
 Result<std::unique_ptr<store::Store>> open_store(const Options& options,
-                                                 const Encryption& encryption) {
+                                                 const Encryption& encryption, Indexes* indexes) {
   store::Options store;
+  store.follow = [indexes](std::span<const store::Event> events) { indexes->follow(events); };
   store.cipher = &encryption;
   store.directory = options.data_dir + "/server/db";
   store.clock = options.clock;
@@ -82,21 +83,6 @@ Result<std::unique_ptr<store::Store>> open_store(const Options& options,
   });
 }
 
-void load_services(store::Store& store, ServiceAllocator* services) {
-  const auto range = store.range({store_prefix(api::resource::services(), ""), "", 0, 0});
-  ORCH_CHECK(range.ok());
-  for (const auto& record : range->records) services->settle({}, decode_stored(record->bytes));
-}
-
-void load_policy(store::Store& store, rbac::Policy* policy) {
-  for (const api::Resource* resource : api::Schema::builtin().resources()) {
-    if (!rbac::Policy::is_fed_by(*resource)) continue;
-    const auto range = store.range({store_prefix(*resource, ""), "", 0, 0});
-    ORCH_CHECK(range.ok());
-    for (const auto& record : range->records) policy->take(*resource, decode_stored(record->bytes));
-  }
-}
-
 Result<std::unique_ptr<Audit>> open_audit(const Options& options) {
   if (options.audit_policy_file.empty()) return std::unique_ptr<Audit>();
   const std::string& file = options.audit_policy_file;
@@ -107,18 +93,6 @@ Result<std::unique_ptr<Audit>> open_audit(const Options& options) {
   auto log = ORCH_TRY(audit::Log::open(options.audit_log));
   return std::unique_ptr<Audit>(new Audit{*std::move(policy), std::move(log), *options.clock,
                                           *options.random, api::Schema::builtin()});
-}
-
-void load_nodes(store::Store& store, NodeGraph* nodes) {
-  const auto volumes =
-      store.range({store_prefix(api::resource::persistent_volumes(), ""), "", 0, 0});
-  const auto pods = store.range({store_prefix(api::resource::pods(), ""), "", 0, 0});
-  ORCH_CHECK(volumes.ok() && pods.ok());
-  for (const auto& record : volumes->records) nodes->take_volume(decode_stored(record->bytes));
-  for (const auto& record : pods->records) {
-    if (record->tags.field("spec.nodeName").value_or("").empty()) continue;
-    if (const auto held = nodes->hold(decode_stored(record->bytes))) held->keep();
-  }
 }
 
 // Which keys sign and check tokens: those of the flags, or the server's own.
@@ -165,22 +139,22 @@ std::vector<std::string> with_store(std::vector<std::string> components) {
 // other way round.
 struct ApiServer::Rooms {
   Rooms(Options with, const Network& network, Credentials credentials_,
-        std::unique_ptr<Encryption> encryption_, std::unique_ptr<store::Store> opened,
-        std::unique_ptr<Audit> audit_, Tokens tokens_, const std::string& token_keys)
+        std::unique_ptr<Encryption> encryption_, std::unique_ptr<Indexes> indexes_,
+        std::unique_ptr<store::Store> opened, std::unique_ptr<Audit> audit_, Tokens tokens_,
+        const std::string& token_keys)
       : options(std::move(with)),
         credentials(std::move(credentials_)),
         encryption(std::move(encryption_)),
         audit(std::move(audit_)),
+        indexes(std::move(indexes_)),
         store(std::move(opened)),
         timers(*options.clock),
         tokens(std::move(tokens_)),
-        services({network.services, options.first_node_port, options.last_node_port},
-                 *options.random),
-        authorizer(policy, nodes),
+        authorizer(indexes->policy, indexes->nodes),
         admission(*store, *options.random),
         quotas(*store),
-        registry({*store, admission, authorizer, policy, quotas, services, nodes, *options.clock,
-                  *options.random},
+        registry({*store, admission, authorizer, indexes->policy, quotas, indexes->services,
+                  *options.clock, *options.random},
                  metrics),
         reader(*store, *options.clock),
         watches(*store, *options.clock, *options.random, timers, metrics.watches),
@@ -200,7 +174,7 @@ struct ApiServer::Rooms {
                  *options.clock,
                  authenticator,
                  authorizer,
-                 policy,
+                 indexes->policy,
                  reader,
                  watches,
                  registry,
@@ -218,22 +192,16 @@ struct ApiServer::Rooms {
                  more_metrics,
                  network.advertised.text() + ":" + std::to_string(options.port),
                  token_keys,
-                 with_store(options.components)}) {
-    load_services(*store, &services);
-    load_policy(*store, &policy);
-    load_nodes(*store, &nodes);
-  }
+                 with_store(options.components)}) {}
 
   Options options;
   Credentials credentials;
   std::unique_ptr<Encryption> encryption;
   std::unique_ptr<Audit> audit;
+  std::unique_ptr<Indexes> indexes;  // Followed by the store until it is closed.
   std::unique_ptr<store::Store> store;
   Timers timers;
   Tokens tokens;
-  ServiceAllocator services;
-  rbac::Policy policy;
-  NodeGraph nodes;
   Authorizer authorizer;
   Admission admission;
   Quotas quotas;
@@ -262,15 +230,18 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(Options options) {
       ORCH_TRY(open_credentials(options.data_dir + "/server/tls", serving_names(options, network),
                                 *options.clock, *options.random));
   auto encryption = ORCH_TRY(open_encryption(options));
-  auto store = ORCH_TRY(open_store(options, *encryption));
+  auto indexes = std::make_unique<Indexes>(
+      ServiceRanges{network.services, options.first_node_port, options.last_node_port},
+      *options.random);
+  auto store = ORCH_TRY(open_store(options, *encryption, indexes.get()));
   auto audit = ORCH_TRY(open_audit(options));
   const TokenKeys keys = ORCH_TRY(token_keys(credentials, options));
   Tokens tokens = ORCH_TRY(make_tokens(keys, *store, options));
   ORCH_TRY(check_oidc_options(options.oidc));
   const std::string key_set_text = ORCH_TRY(key_set(keys));
   std::unique_ptr<ApiServer> server(new ApiServer(std::make_unique<Rooms>(
-      std::move(options), network, std::move(credentials), std::move(encryption), std::move(store),
-      std::move(audit), std::move(tokens), key_set_text)));
+      std::move(options), network, std::move(credentials), std::move(encryption),
+      std::move(indexes), std::move(store), std::move(audit), std::move(tokens), key_set_text)));
   Rooms& rooms = *server->rooms_;
 
   http::ServerOptions http;
@@ -310,7 +281,7 @@ std::unique_ptr<client::Api> ApiServer::api(const std::string& user_name) {
   user.groups = {std::string(kMastersGroup), std::string(kAuthenticatedGroup)};
   return std::make_unique<LocalApi>(
       LocalApi::Parts{*rooms_->store, rooms_->registry, rooms_->tokens, rooms_->metrics,
-                      rooms_->authenticator, rooms_->authorizer, rooms_->policy,
+                      rooms_->authenticator, rooms_->authorizer, rooms_->indexes->policy,
                       // What every start puts right is no news.
                       rooms_->health.started ? rooms_->audit.get() : nullptr},
       std::move(user));

@@ -78,13 +78,16 @@ ServiceAllocator::ServiceAllocator(ServiceRanges ranges, Random& random)
 
 ServiceAllocator::Reservation::~Reservation() {
   const std::lock_guard lock(from_.mutex_);
-  for (const uint32_t address : addresses_) from_.addresses_.erase(address);
-  for (const uint16_t port : ports_) from_.ports_.erase(port);
+  for (const uint32_t address : addresses_) from_.reserved_addresses_.erase(address);
+  for (const uint16_t port : ports_) from_.reserved_ports_.erase(port);
 }
 
-void ServiceAllocator::Reservation::keep() {
-  addresses_.clear();
-  ports_.clear();
+bool ServiceAllocator::is_free(Ipv4 address) const {
+  return !addresses_.contains(address.value) && !reserved_addresses_.contains(address.value);
+}
+
+bool ServiceAllocator::is_free(uint16_t port) const {
+  return !ports_.contains(port) && !reserved_ports_.contains(port);
 }
 
 Result<std::unique_ptr<ServiceAllocator::Reservation>> ServiceAllocator::allocate(
@@ -130,12 +133,12 @@ Result<void> ServiceAllocator::take_address(api::Value* spec, const api::Value& 
     }
     ip = *parsed;
     if (addresses_of(old).contains(ip.value)) return {};
-    if (addresses_.contains(ip.value)) {
+    if (!is_free(ip)) {
       causes->push_back(bad_address(text, "provided IP is already allocated"));
       return {};
     }
   }
-  addresses_.insert(ip.value);
+  reserved_addresses_.insert(ip.value);
   reservation->addresses_.push_back(ip.value);
   return {};
 }
@@ -162,12 +165,12 @@ Result<void> ServiceAllocator::take_ports(api::Value* spec, const api::Value& ol
           "provided port is not in the valid range. The range of valid ports is " +
               std::to_string(ranges_.first_port) + "-" + std::to_string(ranges_.last_port)));
       return {};
-    } else if (ports_.contains(static_cast<uint16_t>(wanted))) {
+    } else if (!is_free(static_cast<uint16_t>(wanted))) {
       causes->push_back(bad_port(index, wanted, kTaken));
       return {};
     }
     const auto number = static_cast<uint16_t>(wanted);
-    ports_.insert(number);
+    reserved_ports_.insert(number);
     mine.insert(number);
     reservation->ports_.push_back(number);
     ++index;
@@ -184,7 +187,7 @@ Result<Ipv4> ServiceAllocator::any_address() {
     const auto start = static_cast<uint32_t>(random_.below(count));
     for (uint32_t i = 0; i < count; ++i) {
       const Ipv4 ip = range.at(1 + first + (start + i) % count);
-      if (!addresses_.contains(ip.value)) return ip;
+      if (is_free(ip)) return ip;
     }
     return {};
   };
@@ -203,7 +206,7 @@ Result<uint16_t> ServiceAllocator::any_port() {
     const auto start = static_cast<uint32_t>(random_.below(count));
     for (uint32_t i = 0; i < count; ++i) {
       const auto port = static_cast<uint16_t>(ranges_.first_port + first + (start + i) % count);
-      if (!ports_.contains(port)) return port;
+      if (is_free(port)) return port;
     }
   }
   return internal_error("failed to allocate a nodePort: range is full");
@@ -221,6 +224,17 @@ void ServiceAllocator::settle(const api::Value& before, const api::Value& after)
   }
   addresses_.insert(new_addresses.begin(), new_addresses.end());
   ports_.insert(new_ports.begin(), new_ports.end());
+}
+
+std::vector<std::string> service_claims(const api::Value& service) {
+  std::vector<std::string> claims;
+  for (const uint32_t address : addresses_of(service)) {
+    claims.push_back("address " + Ipv4{address}.text());
+  }
+  for (const uint16_t port : ports_of(service)) {
+    claims.push_back("node port " + std::to_string(port));
+  }
+  return claims;
 }
 
 void keep_allocations(api::Value* service, const api::Value& old) {

@@ -1,6 +1,7 @@
-// service_allocator: which cluster addresses and node ports are taken. In memory only: filled from
-// the store at start, then kept by the registry with every write of a Service. An allocation is
-// reserved before its Service is written and given back when the write fails. Thread-safe.
+// service_allocator: which cluster addresses and node ports are taken. In memory only, fed with
+// every change of a Service (indexes.h). An allocation is reserved while its Service is being
+// written, so that this server doesn't choose the same twice; that two servers don't is the store's
+// to see, by the Services' claims. Thread-safe.
 //
 // Dynamic addresses come from the upper band of the range first, so that those chosen by hand,
 // which people take from below, seldom collide. Follows: KEP-3070, KEP-3668.
@@ -29,12 +30,11 @@ class ServiceAllocator {
  public:
   ServiceAllocator(ServiceRanges ranges, Random& random);
 
-  // What was taken for one write; gives it back unless keep() was called.
+  // What was chosen for one write, until that is settled.
   class Reservation {
    public:
     explicit Reservation(ServiceAllocator& from) : from_(from) {}
     ~Reservation();
-    void keep();
 
    private:
     friend class ServiceAllocator;
@@ -47,7 +47,7 @@ class ServiceAllocator {
   // that stands there, null for a new one. 422 for what is taken or out of range.
   Result<std::unique_ptr<Reservation>> allocate(api::Value* service, const api::Value& old);
 
-  // A write went through: `before` or `after` are null for none. Frees what only `before` held.
+  // A Service changed: `before` or `after` are null for none. Frees what only `before` held.
   void settle(const api::Value& before, const api::Value& after);
 
  private:
@@ -57,13 +57,18 @@ class ServiceAllocator {
                           std::vector<StatusCause>* causes);
   Result<Ipv4> any_address();
   Result<uint16_t> any_port();
+  bool is_free(Ipv4 address) const;
+  bool is_free(uint16_t port) const;
 
   const ServiceRanges ranges_;
   Random& random_;
   std::mutex mutex_;
-  std::set<uint32_t> addresses_;
-  std::set<uint16_t> ports_;
+  std::set<uint32_t> addresses_, reserved_addresses_;  // Of Services; of writes under way.
+  std::set<uint16_t> ports_, reserved_ports_;
 };
+
+// What no two Services may have, as the store's claims (PURE).
+std::vector<std::string> service_claims(const api::Value& service);
 
 // Before validation: an update that leaves out what was allocated keeps it (PURE).
 void keep_allocations(api::Value* service, const api::Value& old);

@@ -10,7 +10,6 @@
 
 #include "api/json.h"
 #include "api/schema.h"
-#include "server/apiserver/node_graph.h"
 #include "server/apiserver/options.h"
 #include "server/apiserver/route.h"
 #include "server/apiserver/service_allocator.h"
@@ -69,13 +68,8 @@ struct Plan {
   bool removes = false;     // `write` is a deletion.
   bool again = false;       // A lost race may be tried once more.
   bool first_step = false;  // `write` spends an eviction's budget; the pod's own plan comes next.
-  // Kept when the write succeeds; else given back before anybody hears that it did not.
+  // Given back before anybody hears what became of the write.
   std::unique_ptr<ServiceAllocator::Reservation> reservation;
-  std::unique_ptr<NodeGraph::Hold> hold;
-  void give_back() {
-    reservation.reset();
-    hold.reset();
-  }
 };
 
 using WriteDone = std::function<void(Result<WriteReply>)>;
