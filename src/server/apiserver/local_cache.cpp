@@ -1,5 +1,8 @@
 #include "server/apiserver/local_cache.h"
 
+#include <algorithm>
+#include <mutex>
+
 #include "base/check.h"
 #include "server/apiserver/encode.h"
 #include "server/apiserver/keys.h"
@@ -8,12 +11,53 @@
 namespace orch::apiserver {
 namespace {
 
+using Told = std::function<void(std::span<const store::Event>)>;
+
 class StoreSubscription : public client::Cache::Subscription {
  public:
-  explicit StoreSubscription(std::unique_ptr<store::Watch> watch) : watch_(std::move(watch)) {}
+  // Tells what stands below `prefix` first, on this thread, then what changes.
+  StoreSubscription(store::Store& store, const std::string& prefix, const Told& tell) {
+    // The watch stands before the list is read, so that no change of either falls in between.
+    const std::lock_guard lock(telling_);
+    watch_ = watch_from_now(store, prefix, [this, tell](std::span<const store::Event> events) {
+      const std::lock_guard in_turn(telling_);
+      const auto is_new = [this](const store::Event& e) { return e.revision > told_; };
+      tell({std::ranges::find_if(events, is_new), events.end()});
+    });
+    const auto range = store.range({prefix, "", 0, 0});
+    ORCH_CHECK(range.ok());
+    std::vector<store::Event> stands;
+    for (const auto& record : range->records) {
+      stands.push_back({store::EventType::put, record->revision, record, nullptr});
+    }
+    told_ = range->revision;
+    tell(stands);
+  }
+
+  static std::unique_ptr<store::Watch> watch_from_now(store::Store& store,
+                                                      const std::string& prefix,
+                                                      const store::Sink& sink) {
+    for (;;) {
+      auto watch =
+          store.watch(prefix, store.revision(), sink, store::WhenReplaced::tell_differences);
+      // Else a newer state took the place of the one that we asked about.
+      if (watch) return *std::move(watch);
+      ORCH_CHECK(watch.status().gone());
+    }
+  }
 
  private:
-  std::unique_ptr<store::Watch> watch_;
+  std::mutex telling_;
+  int64_t told_ = 0;                     // The list was of this revision.
+  std::unique_ptr<store::Watch> watch_;  // Last: its destructor waits for the sink.
+};
+
+class RevisionSubscription : public client::Cache::Subscription {
+ public:
+  explicit RevisionSubscription(std::unique_ptr<store::Watch> watch) : watch_(std::move(watch)) {}
+
+ private:
+  const std::unique_ptr<store::Watch> watch_;
 };
 
 client::Change change_of(const api::Resource& resource, const store::Event& event) {
@@ -75,27 +119,18 @@ std::unique_ptr<client::Cache::Subscription> LocalCache::subscribe_one(
 std::unique_ptr<client::Cache::Subscription> LocalCache::follow(
     const api::Resource& resource, const std::string& prefix,
     std::function<void(const client::Change&)> tell) {
-  const auto range = store_.range({prefix, "", 0, 0});
-  ORCH_CHECK(range.ok());
-  for (const auto& record : range->records) {
-    tell(change_of(resource, {store::EventType::put, record->revision, record, nullptr}));
-  }
-  auto watch = store_.watch(prefix, range->revision,
-                            [&resource, tell](std::span<const store::Event> events) {
-                              for (const auto& event : events) tell(change_of(resource, event));
-                            });
-  // It begins where the list ended a moment ago; the history is far longer than that.
-  ORCH_CHECK(watch.ok());
-  return std::make_unique<StoreSubscription>(*std::move(watch));
+  return std::make_unique<StoreSubscription>(
+      store_, prefix, [&resource, tell = std::move(tell)](std::span<const store::Event> events) {
+        for (const auto& event : events) tell(change_of(resource, event));
+      });
 }
 
 std::unique_ptr<client::Cache::Subscription> LocalCache::subscribe_revision(
     std::function<void(int64_t)> tell) {
-  auto watch = store_.watch("", store_.revision(), [tell](std::span<const store::Event> events) {
-    tell(events.back().revision);
-  });
-  ORCH_CHECK(watch.ok());
-  return std::make_unique<StoreSubscription>(*std::move(watch));
+  return std::make_unique<RevisionSubscription>(StoreSubscription::watch_from_now(
+      store_, "", [tell = std::move(tell)](std::span<const store::Event> events) {
+        tell(events.back().revision);
+      }));
 }
 
 }  // namespace orch::apiserver

@@ -1,6 +1,7 @@
 // local_cache: client::Cache inside the API server's own process. There is nothing to fill: it
 // reads the store itself, so it is never behind, and its subscribers hear what the store's hub
-// tells, on the hub's thread.
+// tells, on the hub's thread. When the store takes another replica's state, they are told what that
+// changes.
 #pragma once
 
 #include "client/api.h"

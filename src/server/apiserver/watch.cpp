@@ -48,7 +48,7 @@ Result<void> WatchServer::serve(http::Exchange& exchange, const Target& target,
   const uint64_t id = ORCH_TRY(admit(session));
   auto stream = open_stream(exchange, frame.media, bytes + kWatchBacklogBytes, id);
   const bool mark_end = options.send_initial_events.value_or(false);
-  if (session->begin(std::move(stream), range.records, from, mark_end)) {
+  if (session->begin(std::move(stream), range.records, from, mark_end, [this, id] { end(id); })) {
     set_timers(id, session, options);
   } else {
     end(id);

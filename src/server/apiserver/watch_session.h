@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -19,8 +20,10 @@ class WatchSession {
   // Writes `initial` as ADDED, with `mark_end` the bookmark that closes them, and goes on with
   // every event after `revision`. One call, before anything else. False when the history doesn't
   // reach back so far: the client was told, and the stream is closed.
+  // `on_over` is called once when the store took another state, which ends the watch: the client
+  // was told to list again. It may let the session go.
   bool begin(std::shared_ptr<http::Stream> stream, const std::vector<store::RecordPtr>& initial,
-             int64_t revision, bool mark_end);
+             int64_t revision, bool mark_end, std::function<void()> on_over);
   // What has been told so far, when the client asked for bookmarks. Any thread.
   void send_bookmark();
   // A last bookmark, then the end of the response. Any thread.
