@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include "base/check.h"
 #include "base/files.h"
@@ -92,6 +93,7 @@ class InlineLog : public Log {
   void propose(Proposal proposal, WhenFull) override {
     std::vector<Proposal> batch;
     batch.push_back(std::move(proposal));
+    if (const auto act = std::exchange(before_write, {})) act();
     const std::lock_guard lock(mutex_);
     machine_.apply(std::move(batch), "a note");
   }
@@ -100,6 +102,14 @@ class InlineLog : public Log {
     return machine_.restore(std::move(records), revision, "a note");
   }
   void close() override {}
+  void sync(std::function<void(Result<void>)> done) override {
+    if (const auto act = std::exchange(on_sync, {})) act();
+    done({});
+  }
+
+  // What other servers do, once: just before the next write is applied; and what this one has yet
+  // to hear of, which it does when it asks.
+  std::function<void()> before_write, on_sync;
 
  private:
   Machine& machine_;

@@ -172,24 +172,40 @@ Result<void> Handler::serve_resource(const std::shared_ptr<AccountedExchange>& e
   }
 }
 
+void Handler::when_fresh(const ExchangePtr& exchange, std::function<Result<void>()> work) {
+  parts_.fresh.when([exchange, work = std::move(work)](Result<void> caught_up) {
+    const Result<void> served = caught_up ? work() : std::move(caught_up);
+    if (!served) send(exchange, present_status(served.status(), exchange->request()));
+  });
+}
+
 Result<void> Handler::serve_read(const ExchangePtr& exchange, const Target& target,
                                  const Presentation& form) {
-  if (target.verb == Verb::watch) {
-    const ReadOptions options = ORCH_TRY(parse_read_options(target.query, true));
-    return parts_.watches.serve(*exchange, target, options, form);
+  const ReadOptions options =
+      ORCH_TRY(parse_read_options(target.query, target.verb == Verb::watch));
+  if (parts_.fresh.alone() || !wants_newer(options, parts_.store.revision())) {
+    return serve_read_now(exchange, target, options, form);
   }
+  when_fresh(exchange, [this, exchange, target, options, form] {
+    return serve_read_now(exchange, target, options, form);
+  });
+  return {};
+}
+
+Result<void> Handler::serve_read_now(const ExchangePtr& exchange, const Target& target,
+                                     const ReadOptions& options, const Presentation& form) {
+  if (target.verb == Verb::watch) return parts_.watches.serve(*exchange, target, options, form);
   if (target.verb == Verb::list) {
-    const ReadOptions options = ORCH_TRY(parse_read_options(target.query, false));
     send(exchange, ORCH_TRY(parts_.reader.list(target, options, form)));
     return {};
   }
   if (target.subresource_name() == "scale") {
     Presentation plain;
-    const auto whole = ORCH_TRY(parts_.reader.get(target, plain));
+    const auto whole = ORCH_TRY(parts_.reader.get(target, options, plain));
     send(exchange, present_scale(200, scale_of(decode_stored(whole.body.flatten())), form));
     return {};
   }
-  send(exchange, ORCH_TRY(parts_.reader.get(target, form)));
+  send(exchange, ORCH_TRY(parts_.reader.get(target, options, form)));
   return {};
 }
 
@@ -279,7 +295,10 @@ Result<void> Handler::serve_write(const std::shared_ptr<AccountedExchange>& exch
     return serve_remove_collection(exchange, request, target, form.media);
   }
   if (request.subresource_name() == "token") {
-    send(exchange, present_value(201, ORCH_TRY(parts_.tokens.issue(request)), form.media));
+    when_fresh(exchange, [this, exchange, request, media = form.media]() -> Result<void> {
+      send(exchange, present_value(201, ORCH_TRY(parts_.tokens.issue(request)), media));
+      return {};
+    });
     return {};
   }
   const auto notes = exchange->audit() ? std::make_shared<AuditNotes>() : nullptr;
@@ -306,17 +325,9 @@ Result<void> Handler::serve_remove_collection(const ExchangePtr& exchange,
                                               const WriteRequest& request, const Target& target,
                                               const Media& media) {
   const ReadOptions options = ORCH_TRY(parse_read_options(target.query, false));
-  const auto records = ORCH_TRY(parts_.reader.select(target, options));
-  const bool taken = parts_.slow.run([this, exchange, request, records, media] {
-    for (const store::RecordPtr& record : records) {
-      WriteRequest one = request;
-      one.verb = Verb::remove;
-      one.name = key_parts(*request.resource, record->key).name;
-      const auto removed = parts_.registry.run(std::move(one));
-      if (!removed && !removed.status().not_found()) {
-        return send(exchange, present_status(removed.status(), exchange->request()));
-      }
-    }
+  const bool taken = parts_.slow.run([this, exchange, request, target, options, media] {
+    const Result<void> removed = remove_collection(request, target, options);
+    if (!removed) return send(exchange, present_status(removed.status(), exchange->request()));
     const api::Value done = api::Value::object({{"kind", "Status"},
                                                 {"apiVersion", "v1"},
                                                 {"metadata", api::Value::object()},
@@ -324,6 +335,19 @@ Result<void> Handler::serve_remove_collection(const ExchangePtr& exchange,
     send(exchange, present_value(200, done, media));
   });
   if (!taken) return service_unavailable("the server is shutting down or overloaded");
+  return {};
+}
+
+Result<void> Handler::remove_collection(const WriteRequest& request, const Target& target,
+                                        const ReadOptions& options) {
+  ORCH_TRY(parts_.fresh.wait());
+  for (const store::RecordPtr& record : ORCH_TRY(parts_.reader.select(target, options))) {
+    WriteRequest one = request;
+    one.verb = Verb::remove;
+    one.name = key_parts(*request.resource, record->key).name;
+    const auto removed = parts_.registry.run(std::move(one));
+    if (!removed && !removed.status().not_found()) return removed.status();
+  }
   return {};
 }
 

@@ -12,6 +12,7 @@
 #include "server/apiserver/authenticate.h"
 #include "server/apiserver/authorize.h"
 #include "server/apiserver/cluster_routes.h"
+#include "server/apiserver/fresh.h"
 #include "server/apiserver/health.h"
 #include "server/apiserver/join.h"
 #include "server/apiserver/metrics_page.h"
@@ -34,6 +35,7 @@ class Handler {
     const Reader& reader;
     WatchServer& watches;
     Registry& registry;
+    Fresh& fresh;
     const Tokens& tokens;
     Streams& streams;
     const Join& join;
@@ -68,14 +70,21 @@ class Handler {
   Result<http::Response> serve_path(const http::Request& request, const Target& target) const;
   Result<void> serve_resource(const std::shared_ptr<AccountedExchange>& exchange,
                               const Target& target, User user);
+  // Answers now when nothing newer than what is here is asked for, else when it is here.
   Result<void> serve_read(const ExchangePtr& exchange, const Target& target,
                           const Presentation& form);
+  Result<void> serve_read_now(const ExchangePtr& exchange, const Target& target,
+                              const ReadOptions& options, const Presentation& form);
+  // Runs `work` when the state isn't stale (fresh.h), and sends its Status if it gives one.
+  void when_fresh(const ExchangePtr& exchange, std::function<Result<void>()> work);
   Result<void> serve_write(const std::shared_ptr<AccountedExchange>& exchange, const Target& target,
                            User user, const Presentation& form);
   Result<void> serve_review(const ExchangePtr& exchange, const Target& target, const User& user,
                             const Media& media);
   Result<void> serve_remove_collection(const ExchangePtr& exchange, const WriteRequest& request,
                                        const Target& target, const Media& media);
+  Result<void> remove_collection(const WriteRequest& request, const Target& target,
+                                 const ReadOptions& options);
   Result<WriteRequest> read_write_request(const http::Request& http, const Target& target,
                                           User user) const;
   http::Response present_scale(int code, const api::Value& scale, const Presentation& form) const;

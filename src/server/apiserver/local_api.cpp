@@ -36,6 +36,7 @@ Result<WriteRequest> LocalApi::request(const api::Resource& resource, Verb verb,
   request.ns = key.ns;
   request.name = key.name;
   request.user = user_;
+  request.only_in_term = only_in_term_;
   request.options.field_validation = WriteOptions::FieldValidation::strict;
   // "system:kube-scheduler" is kube-scheduler; a node's agent is known as kubelet everywhere.
   request.options.field_manager =
@@ -63,6 +64,7 @@ Result<api::Value> LocalApi::run(WriteRequest request) {
 }
 
 Result<api::Value> LocalApi::get(const api::Resource& resource, const client::ObjectKey& key) {
+  ORCH_TRY(parts_.fresh.wait());
   const auto record = parts_.store.get(store_key(resource, key.ns, key.name));
   parts_.metrics.calls.get.add(record ? 200 : 404);
   if (!record) return not_found({resource.group, resource.plural, key.name});
@@ -71,6 +73,7 @@ Result<api::Value> LocalApi::get(const api::Resource& resource, const client::Ob
 
 Result<std::vector<api::Value>> LocalApi::list(const api::Resource& resource,
                                                const client::ListOptions& options) {
+  ORCH_TRY(parts_.fresh.wait());
   const Selection selection = ORCH_TRY(
       Selection::make(resource, options.ns, "", options.label_selector, options.field_selector));
   const store::Range range = ORCH_TRY(parts_.store.range({selection.prefix(), "", 0, 0}));

@@ -19,6 +19,7 @@ class LocalApi : public client::Api {
   struct Parts {
     store::Store& store;
     Registry& registry;
+    Fresh& fresh;
     const Tokens& tokens;
     ServerMetrics& metrics;
     const Authenticator& authenticator;  // These three answer reviews.
@@ -26,7 +27,9 @@ class LocalApi : public client::Api {
     const rbac::Policy& policy;
     Audit* audit;  // Of writes; null: none.
   };
-  LocalApi(const Parts& parts, User user) : parts_(parts), user_(std::move(user)) {}
+  // `only_in_term`: for loops that run on the leader only; writes of another term are refused.
+  LocalApi(const Parts& parts, User user, std::optional<uint64_t> only_in_term = std::nullopt)
+      : parts_(parts), user_(std::move(user)), only_in_term_(only_in_term) {}
 
   Result<api::Value> get(const api::Resource& resource, const client::ObjectKey& key) override;
   Result<std::vector<api::Value>> list(const api::Resource& resource,
@@ -49,6 +52,7 @@ class LocalApi : public client::Api {
 
   const Parts parts_;
   const User user_;
+  const std::optional<uint64_t> only_in_term_;
 };
 
 }  // namespace orch::apiserver

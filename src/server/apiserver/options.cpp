@@ -161,6 +161,12 @@ Result<ReadOptions> parse_read_options(const Query& query, bool watch) {
   return options;
 }
 
+bool wants_newer(const ReadOptions& options, int64_t known) {
+  // A page goes on with the state that its token names.
+  if (!options.continue_token.empty()) return false;
+  return !options.revision || *options.revision > known;
+}
+
 Result<WriteOptions> parse_write_options(const Query& query, std::string_view kind) {
   WriteOptions options;
   options.dry_run = ORCH_TRY(parse_dry_run(query.all("dryRun"), kind));

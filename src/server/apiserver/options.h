@@ -27,6 +27,8 @@ struct ReadOptions {
   std::optional<int64_t> timeout_s;
 };
 Result<ReadOptions> parse_read_options(const Query& query, bool watch);
+// Whether what `known` is the latest revision of may be too old an answer.
+bool wants_newer(const ReadOptions& options, int64_t known);
 
 // metav1.CreateOptions, UpdateOptions and PatchOptions.
 struct WriteOptions {

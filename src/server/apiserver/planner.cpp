@@ -90,7 +90,8 @@ Result<Plan> Planner::plan(WriteRequest& request) const {
   switch (request.verb) {
     case Verb::create: {
       // What another server gave away meanwhile is chosen anew.
-      const bool once = !request.body.at("metadata.name").empty() && !is_service(request);
+      const bool once =
+          !request.keep_body && !request.body.at("metadata.name").empty() && !is_service(request);
       return plan_create(request, once ? std::move(request.body) : request.body);
     }
     case Verb::update:
@@ -165,7 +166,7 @@ Result<Plan> Planner::plan_create(const WriteRequest& request, api::Value body) 
   ORCH_TRY(admit_certificate(request, {}, &object, parts_.authorizer, parts_.clock.now()));
   ORCH_TRY(checked(request, plan.name, api::validate_create(*request.resource, object)));
   ORCH_TRY(admit_pod_security(parts_.store, request, {}, object, &plan.reply.warnings));
-  ORCH_TRY(parts_.quotas.check(request, {}, object));
+  plan.counted = ORCH_TRY(parts_.quotas.check(request, {}, object));
   // In its place before the object is put into canonical order, so that this happens once.
   object["metadata"].set("resourceVersion", kNoRevision);
   const std::string owners = track_owners(request, api::Value(), "", &object);
@@ -252,7 +253,7 @@ Result<Plan> Planner::plan_replace(const WriteRequest& request, const Current& c
   ORCH_TRY(
       checked(request, plan.name, api::validate_update(resource, object, current.object, part)));
   ORCH_TRY(admit_pod_security(parts_.store, request, current.object, object, &plan.reply.warnings));
-  ORCH_TRY(parts_.quotas.check(request, current.object, object));
+  plan.counted = ORCH_TRY(parts_.quotas.check(request, current.object, object));
   const std::string owners = track_owners(request, current.object, current.owners, &object);
   ORCH_TRY(allocate(request, &object, current.object, &plan));
   if (is_released(resource, object)) {
@@ -318,6 +319,8 @@ void Planner::finish(const WriteRequest& request, api::Value object, std::string
   write.revision_at = encoded.revision_at;
   write.expected_revision = current ? current->revision : 0;
   write.tags = std::move(tags);
+  write.only_in_term = request.only_in_term;
+  write.counted = plan->counted;
   if (resource.relaxed) write.durability = store::Durability::relaxed;
   plan->write = std::move(write);
 }
@@ -331,6 +334,7 @@ void Planner::finish_removal(const WriteRequest& request, const store::RecordPtr
   store::Write write;
   write.key = std::string(current->key);
   write.expected_revision = current->revision;
+  write.only_in_term = request.only_in_term;
   if (request.resource->relaxed) write.durability = store::Durability::relaxed;
   plan->write = std::move(write);
   plan->removes = true;

@@ -119,6 +119,7 @@ Result<std::optional<Plan>> Planner::plan_budget(const WriteRequest& request) co
   WriteRequest write;
   write.resource = &resource;
   write.ns = request.ns;
+  write.only_in_term = request.only_in_term;
   Plan plan;
   plan.name = spent->at("metadata.name").as_string();
   plan.again = true;

@@ -65,9 +65,12 @@ bool Quotas::concerns(const WriteRequest& request) const {
   return store_.count(store_prefix(quota_resource(), request.ns)) > 0;
 }
 
-Result<void> Quotas::check(const WriteRequest& request, const Value& old,
-                           const Value& object) const {
-  if (!concerns(request)) return {};
+Result<std::optional<store::Write::Counted>> Quotas::check(const WriteRequest& request,
+                                                           const Value& old,
+                                                           const Value& object) const {
+  std::optional<store::Write::Counted> counted;
+  if (!concerns(request)) return counted;
+  counted = {store_prefix(*request.resource, request.ns), store_.revision()};
   const api::Resource& resource = *request.resource;
   const ResourceName name{resource.group, resource.plural, object.at("metadata.name").as_string()};
   const auto range = store_.range({store_prefix(quota_resource(), request.ns), "", 0, 0});
@@ -103,7 +106,7 @@ Result<void> Quotas::check(const WriteRequest& request, const Value& old,
                                ", used: " + admission::to_text(in_use, exceeded) +
                                ", limited: " + admission::to_text(hard, exceeded));
   }
-  return {};
+  return counted;
 }
 
 Quantities Quotas::used(const std::string& ns, const Value& quota, const Quantities& names) const {

@@ -1,6 +1,7 @@
 // quotas: the plugin ResourceQuota. What a namespace uses is counted anew from its objects whenever
 // one more asks to come in, and only one at a time may (Registry holds the others back in
-// NamespaceGate), so that a quota is kept exactly, whatever comes at once; status.used, which
+// NamespaceGate; what another server lets in at the same moment the store notices, by
+// Write::counted), so that a quota is kept exactly, whatever comes at once; status.used, which
 // people read, is kept by a controller.
 //
 // A namespace without quotas costs one look at the index. Thread-safe.
@@ -22,9 +23,11 @@ class Quotas {
 
   // Whether this write may use more of a quota.
   bool concerns(const WriteRequest& request) const;
-  // 403 when it would use more than there is. `old` is null when the object is created.
-  Result<void> check(const WriteRequest& request, const api::Value& old,
-                     const api::Value& object) const;
+  // 403 when it would use more than there is. `old` is null when the object is created. Else what
+  // was counted, so that the store can tell whether it still is the whole; nothing without quotas.
+  Result<std::optional<store::Write::Counted>> check(const WriteRequest& request,
+                                                     const api::Value& old,
+                                                     const api::Value& object) const;
 
  private:
   struct Counted {

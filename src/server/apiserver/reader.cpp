@@ -44,9 +44,9 @@ Status revision_in_future(int64_t wanted, int64_t current) {
   return status;
 }
 
-Result<http::Response> Reader::get(const Target& target, const Presentation& form) const {
+Result<http::Response> Reader::get(const Target& target, const ReadOptions& options,
+                                   const Presentation& form) const {
   const api::Resource& resource = *target.resource;
-  const ReadOptions options = ORCH_TRY(parse_read_options(target.query, false));
   if (options.revision.value_or(0) > store_.revision()) {
     return revision_in_future(*options.revision, store_.revision());
   }

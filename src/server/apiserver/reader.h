@@ -18,7 +18,8 @@ class Reader {
   Reader(store::Store& store, Clock& clock) : store_(store), clock_(clock) {}
 
   // The object, or its status subresource (which is the whole object, too).
-  Result<http::Response> get(const Target& target, const Presentation& form) const;
+  Result<http::Response> get(const Target& target, const ReadOptions& options,
+                             const Presentation& form) const;
   Result<http::Response> list(const Target& target, const ReadOptions& options,
                               const Presentation& form) const;
 

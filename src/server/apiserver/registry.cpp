@@ -10,13 +10,17 @@ namespace orch::apiserver {
 struct Registry::Job {
   WriteRequest request;
   WriteDone done;
-  Plan plan;  // Of the attempt under way.
+  Plan plan;             // Of the attempt under way.
+  bool counted = false;  // Its write is one that a quota counts.
+  bool fresh = false;    // What it is planned over isn't stale.
   int attempts = 0;
 };
 
 void Registry::submit(WriteRequest request, WriteDone done) {
   auto job = std::make_shared<Job>();
   job->request = std::move(request);
+  job->request.keep_body = !fresh_.alone();
+  job->fresh = fresh_.alone();
   job->done = std::move(done);
   if (!quotas_.concerns(job->request)) return attempt(std::move(job));
   submit_by_turns(std::move(job));
@@ -40,28 +44,25 @@ void Registry::submit_by_turns(std::shared_ptr<Job> job) {
 }
 
 Result<WriteReply> Registry::run(WriteRequest request) {
-  std::promise<Result<WriteReply>> answered;
-  auto answer = answered.get_future();
+  // Shared, for whoever answers may still be inside set_value() when we have the answer.
+  const auto answered = std::make_shared<std::promise<Result<WriteReply>>>();
+  auto answer = answered->get_future();
   submit(std::move(request),
-         [&](Result<WriteReply> reply) { answered.set_value(std::move(reply)); });
+         [answered](Result<WriteReply> reply) { answered->set_value(std::move(reply)); });
   return answer.get();
 }
 
 void Registry::attempt(std::shared_ptr<Job> job) {
   ++job->attempts;
   auto plan = planner_.plan(job->request);
-  if (!plan) return job->done(std::move(plan).status());
-  job->plan = *std::move(plan);
-  if (!job->plan.write) {
-    job->plan.reservation.reset();
-    if (job->plan.answer == Plan::Answer::scale) {
-      const auto& reply = job->plan.reply;
-      job->plan.reply.document =
-          scale_of(decode_stored(reply.record ? reply.record->bytes : reply.bytes));
-    }
-    return job->done(std::move(job->plan.reply));
+  if (!plan || !plan->write) {
+    if (!job->fresh) return attempt_fresh(std::move(job));
+    return answer_without_write(*job, std::move(plan));
   }
+  job->plan = *std::move(plan);
   store::Write write = *std::move(job->plan.write);
+  if (fresh_.alone()) write.counted.reset();  // The gate lets in one at a time.
+  job->counted = write.counted.has_value();
   Histogram& took = !write.bytes                   ? metrics_.store_deletes
                     : write.expected_revision == 0 ? metrics_.store_creates
                                                    : metrics_.store_updates;
@@ -70,6 +71,24 @@ void Registry::attempt(std::shared_ptr<Job> job) {
     took.add(std::chrono::duration<double>(clock_.monotonic() - began).count());
     settle(job, std::move(outcome));
   });
+}
+
+void Registry::attempt_fresh(std::shared_ptr<Job> job) {
+  job->fresh = true;
+  fresh_.when([this, job](const Result<void>& caught_up) {
+    if (!caught_up) return job->done(caught_up.status());
+    attempt(job);
+  });
+}
+
+void Registry::answer_without_write(Job& job, Result<Plan> plan) {
+  if (!plan) return job.done(std::move(plan).status());
+  plan->reservation.reset();
+  WriteReply reply = std::move(plan->reply);
+  if (plan->answer == Plan::Answer::scale) {
+    reply.document = scale_of(decode_stored(reply.record ? reply.record->bytes : reply.bytes));
+  }
+  job.done(std::move(reply));
 }
 
 void Registry::settle(std::shared_ptr<Job> job, Result<store::Committed> outcome) {
@@ -100,7 +119,8 @@ void Registry::lose(std::shared_ptr<Job> job, const Status& why) {
   const bool raced = why.conflict() || why.already_exists() || why.not_found();
   if (!raced) return job->done(why);
   const bool creating = why.already_exists();
-  const bool taken = store::is_claim_held(why);
+  // Chosen or counted at the same moment on another server.
+  const bool taken = store::is_claim_held(why) || (job->counted && why.conflict());
   const int limit = creating || taken ? kMaxGeneratedAttempts : kMaxAttempts;
   const ResourceName name{request.resource->group, request.resource->plural, job->plan.name};
   if ((job->plan.again || taken) && job->attempts < limit) {

@@ -148,6 +148,7 @@ struct ApiServer::Rooms {
         audit(std::move(audit_)),
         indexes(std::move(indexes_)),
         store(std::move(opened)),
+        fresh(*store, options.cluster == nullptr),
         timers(*options.clock),
         tokens(std::move(tokens_)),
         authorizer(indexes->policy, indexes->nodes),
@@ -155,7 +156,7 @@ struct ApiServer::Rooms {
         quotas(*store),
         registry({*store, admission, authorizer, indexes->policy, quotas, indexes->services,
                   *options.clock, *options.random},
-                 metrics),
+                 fresh, metrics),
         reader(*store, *options.clock),
         watches(*store, *options.clock, *options.random, timers, metrics.watches),
         streams(*store, {credentials.ca.certificate, credentials.agents.certificate,
@@ -178,6 +179,7 @@ struct ApiServer::Rooms {
                  reader,
                  watches,
                  registry,
+                 fresh,
                  tokens,
                  streams,
                  join,
@@ -200,6 +202,7 @@ struct ApiServer::Rooms {
   std::unique_ptr<Audit> audit;
   std::unique_ptr<Indexes> indexes;  // Followed by the store until it is closed.
   std::unique_ptr<store::Store> store;
+  Fresh fresh;
   Timers timers;
   Tokens tokens;
   Authorizer authorizer;
@@ -275,16 +278,18 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(Options options) {
   return server;
 }
 
-std::unique_ptr<client::Api> ApiServer::api(const std::string& user_name) {
+std::unique_ptr<client::Api> ApiServer::api(const std::string& user_name,
+                                            std::optional<uint64_t> only_in_term) {
   User user;
   user.name = user_name;
   user.groups = {std::string(kMastersGroup), std::string(kAuthenticatedGroup)};
   return std::make_unique<LocalApi>(
-      LocalApi::Parts{*rooms_->store, rooms_->registry, rooms_->tokens, rooms_->metrics,
-                      rooms_->authenticator, rooms_->authorizer, rooms_->indexes->policy,
+      LocalApi::Parts{*rooms_->store, rooms_->registry, rooms_->fresh, rooms_->tokens,
+                      rooms_->metrics, rooms_->authenticator, rooms_->authorizer,
+                      rooms_->indexes->policy,
                       // What every start puts right is no news.
                       rooms_->health.started ? rooms_->audit.get() : nullptr},
-      std::move(user));
+      std::move(user), only_in_term);
 }
 
 client::Cache& ApiServer::cache() { return rooms_->cache; }
@@ -330,6 +335,7 @@ void ApiServer::stop() {
   rooms_->slow.stop();
   rooms_->servers.stop();
   rooms_->registry.stop();
+  rooms_->fresh.stop();
   rooms_->timers.stop();
   rooms_->store->close();
   if (rooms_->options.cluster) rooms_->options.cluster->stop();

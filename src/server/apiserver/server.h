@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -63,8 +64,9 @@ class ApiServer {
   ~ApiServer();  // stop()s.
 
   // The door for loops in this process, as an identity of system:masters. Lives as long as the
-  // server; blocking calls.
-  std::unique_ptr<client::Api> api(const std::string& user_name);
+  // server; blocking calls. `only_in_term`: for what runs on the leader only, see Leading.
+  std::unique_ptr<client::Api> api(const std::string& user_name,
+                                   std::optional<uint64_t> only_in_term = std::nullopt);
   client::Cache& cache();
   // For what else lives in this process: asked at /metrics until the handle is let go.
   std::shared_ptr<void> add_metrics(MetricSources::Append append);

@@ -35,7 +35,10 @@ struct WriteRequest {
   DeleteOptions deletion;
   api::Value body;  // The object, the patch, or what a subresource takes.
   PatchKind patch = PatchKind::merge;
-  bool budget_spent = false;            // Of an eviction: its first step is done (eviction.h).
+  bool budget_spent = false;  // Of an eviction: its first step is done (eviction.h).
+  // Of a loop that runs on the leader only: the term under which it may write (store::Write).
+  std::optional<uint64_t> only_in_term;
+  bool keep_body = false;               // It may be planned more than once.
   std::vector<std::string> duplicates;  // As api::ParseOptions found them in `body`.
   // What admission has to say to the audit log; null: nobody asks. By one thread at a time.
   std::shared_ptr<AuditNotes> notes;
@@ -70,6 +73,7 @@ struct Plan {
   bool first_step = false;  // `write` spends an eviction's budget; the pod's own plan comes next.
   // Given back before anybody hears what became of the write.
   std::unique_ptr<ServiceAllocator::Reservation> reservation;
+  std::optional<store::Write::Counted> counted;  // For a quota.
 };
 
 using WriteDone = std::function<void(Result<WriteReply>)>;
