@@ -10,6 +10,7 @@ PATH=$root/build/tools:$PATH
 
 work=$(mktemp -d /tmp/orch-test.XXXXXX)
 server_pid=""
+etcd_pid=""
 netns=orch-$(basename "$work" | tr -cd 'a-zA-Z0-9')
 node_ip=192.168.250.1
 export KUBECONFIG=$work/kubeconfig.yaml
@@ -44,8 +45,25 @@ make_netns() {
   inside ip route add default dev ext0
 }
 
-# Starts `orch server` with the given further flags and waits until it says that it is ready.
+# An etcd of the suite's own, at http://127.0.0.1:2379 in the namespace.
+start_etcd() {
+  need etcd
+  : >"$work/etcd.log"
+  become_inside etcd --name one --data-dir "$work/etcd" --log-outputs stderr --logger zap \
+    --listen-client-urls http://127.0.0.1:2379 --advertise-client-urls http://127.0.0.1:2379 \
+    --listen-peer-urls http://127.0.0.1:2380 --initial-advertise-peer-urls http://127.0.0.1:2380 \
+    --initial-cluster one=http://127.0.0.1:2380 >>"$work/etcd.log" 2>&1 &
+  etcd_pid=$!
+  wait_for_line "$work/etcd.log" "serving client traffic" $etcd_pid 20
+}
+
+# Starts `orch server` with the given further flags and waits until it says that it is ready. With
+# ORCH_TEST_DATASTORE=etcd in the environment it keeps its state in an etcd of its own.
 start_server() {
+  if [ "${ORCH_TEST_DATASTORE:-}" = etcd ]; then
+    [ -n "$etcd_pid" ] || start_etcd
+    set -- --datastore-endpoint http://127.0.0.1:2379 "$@"
+  fi
   : >"$work/server.log"
   become_inside "$ORCH" server --config "$work/config.yaml" --data-dir "$work/data" \
     --run-dir "$work/run" --write-kubeconfig "$KUBECONFIG" --node-ip $node_ip --node-name node-1 \
@@ -106,6 +124,10 @@ clean_up() {
   # What a suite has added; it may define this.
   if declare -F clean_up_more >/dev/null; then clean_up_more "$code"; fi
   stop_server
+  if [ -n "$etcd_pid" ]; then
+    kill -KILL "$etcd_pid"
+    wait "$etcd_pid" 2>/dev/null
+  fi
   if [ -e /run/netns/"$netns" ]; then
     inside "$ORCH" reset --data-dir "$work/data" --run-dir "$work/run" >/dev/null
     ip netns del "$netns"

@@ -71,6 +71,17 @@ void add_identity_flags(CLI::App* app, IdentityFlags& o) {
       ->delimiter(',');
 }
 
+void add_datastore_flags(CLI::App* app, ServerOptions& o) {
+  flag(
+      app, "datastore-endpoint", o.datastore_endpoint,
+      "URLs of an etcd cluster's servers, with commas (default: a database in the data directory)");
+  flag(app, "datastore-cafile", o.datastore_cafile, "CA of etcd (default: the system's)");
+  flag(app, "datastore-certfile", o.datastore_certfile, "Certificate to show to etcd");
+  flag(app, "datastore-keyfile", o.datastore_keyfile, "Its key");
+  flag(app, "etcd-compaction-interval", o.etcd_compaction_interval,
+       "How much of its past etcd keeps; 0: all of it");
+}
+
 void add_server_flags(CLI::App* app, ServerOptions& o) {
   add_node_flags(app, o.node);
   add_identity_flags(app, o.identity);
@@ -79,6 +90,7 @@ void add_server_flags(CLI::App* app, ServerOptions& o) {
       ->envname(environment_name("cluster-init"));
   flag(app, "server", o.server,
        "Join the cluster of this server, https://HOST:6443; --token is its server-token then");
+  add_datastore_flags(app, o);
   flag(app, "bind-address", o.bind_address, "Address to listen on");
   flag(app, "https-listen-port", o.https_listen_port, "Port to listen on");
   flag(app, "advertise-address", o.advertise_address,

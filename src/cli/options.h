@@ -55,6 +55,9 @@ struct ServerOptions {
   std::string cluster_dns = "10.43.0.10";
   std::string cluster_domain = "cluster.local";
   std::string service_node_port_range = "30000-32767";
+  // An etcd cluster in place of the database in the data directory; "" = none.
+  std::string datastore_endpoint, datastore_cafile, datastore_certfile, datastore_keyfile;
+  std::string etcd_compaction_interval = "5m";
   std::string encryption_config;  // "" = in the data directory.
   int max_requests_inflight = 400, max_mutating_requests_inflight = 200;  // 0: no limit.
   std::string audit_policy_file, audit_log_path;

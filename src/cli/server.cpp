@@ -18,6 +18,7 @@
 #include "cli/server_metrics.h"
 #include "cli/verbs.h"
 #include "server/controllers/controllers.h"
+#include "server/etcd/datastore.h"
 #include "server/scheduler/scheduler.h"
 #include "server/snapshots/schedule.h"
 
@@ -106,11 +107,28 @@ std::string advertised(const ServerOptions& options, const ServerSetup& setup) {
   return options.advertise_address.empty() ? setup.node_ip.text() : options.advertise_address;
 }
 
+// Null: the server keeps its state itself.
+Result<std::unique_ptr<etcd::Datastore>> open_datastore(const ServerOptions& options) {
+  if (options.datastore_endpoint.empty()) return std::unique_ptr<etcd::Datastore>();
+  if (options.cluster_init || !options.server.empty() ||
+      ORCH_TRY(cluster::read_enrollment(options.node.data_dir)))
+    return bad_request(
+        "--datastore-endpoint: this is one of several servers that keep their state themselves; "
+        "a server that keeps it in etcd needs a data directory of its own, and neither "
+        "--cluster-init nor --server");
+  return etcd::Datastore::create(
+      {options.datastore_endpoint, options.datastore_cafile, options.datastore_certfile,
+       options.datastore_keyfile, options.etcd_compaction_interval},
+      system_random());
+}
+
 Result<std::unique_ptr<apiserver::ApiServer>> start_api_server(const ServerOptions& options,
                                                                const ServerSetup& setup,
+                                                               store::Engine* engine,
                                                                cluster::Cluster* cluster) {
   apiserver::Options api;
   api.data_dir = options.node.data_dir;
+  api.engine = engine;
   api.bind_address = options.bind_address;
   api.port = options.https_listen_port;
   api.advertise_address = advertised(options, setup);
@@ -170,6 +188,7 @@ Result<void> write_kubeconfig(const ServerOptions& options, const ServerSetup& s
 
 Result<void> serve(ServerOptions options) {
   ORCH_TRY(prepare_process(options.node));
+  const auto datastore = ORCH_TRY(open_datastore(options));
   const auto enrollment = ORCH_TRY(settle_enrollment(&options));
   const ServerSetup setup = ORCH_TRY(check_options(options));
 
@@ -179,7 +198,7 @@ Result<void> serve(ServerOptions options) {
     cluster = ORCH_TRY(open_cluster(options, *enrollment,
                                     {setup.node_name, advertised(options, setup) + ":" + port}));
   }
-  const auto server = ORCH_TRY(start_api_server(options, setup, cluster.get()));
+  const auto server = ORCH_TRY(start_api_server(options, setup, datastore.get(), cluster.get()));
   const auto controllers_api = server->api("system:kube-controller-manager");
   const auto scheduler_api = server->api("system:kube-scheduler");
   const auto agent_api = server->api("system:node:" + setup.node_name);
@@ -208,8 +227,8 @@ Result<void> serve(ServerOptions options) {
   std::unique_ptr<pods::Agent> agent;
   if (!options.disable_agent) agent = ORCH_TRY(start_agent(options, setup, *server, *agent_api));
 
-  std::optional<snapshots::Schedule> schedule;
-  if (setup.snapshot_interval.count() > 0) {
+  std::optional<snapshots::Schedule> schedule;  // Of an etcd cluster, whoever runs it sees to them.
+  if (setup.snapshot_interval.count() > 0 && !datastore) {
     schedule.emplace(snapshots::place_of(options.node.data_dir, options.snapshot_dir),
                      setup.snapshot_interval, options.snapshot_retention);
   }

@@ -11,12 +11,12 @@ namespace orch::http {
 
 namespace {
 
-constexpr size_t max_idle_connections = 4;
 constexpr uint64_t no_limit = UINT64_MAX;
 
 // The idle connections of one client. Streams may outlive the client, hence shared.
 class Pool {
  public:
+  explicit Pool(size_t max_idle) : max_idle_(max_idle) {}
   std::unique_ptr<ClientConnection> take() {
     for (;;) {
       std::unique_ptr<ClientConnection> connection;
@@ -31,10 +31,11 @@ class Pool {
   }
   void give_back(std::unique_ptr<ClientConnection> connection) {
     const std::lock_guard lock(mutex_);
-    if (idle_.size() < max_idle_connections) idle_.push_back(std::move(connection));
+    if (idle_.size() < max_idle_) idle_.push_back(std::move(connection));
   }
 
  private:
+  const size_t max_idle_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<ClientConnection>> idle_;
 };
@@ -97,7 +98,8 @@ class PooledClient : public Client {
       if (done.ok()) return kept;
       // The server may have closed it just now, without having seen this request. Any byte of an
       // answer, or a timeout, shows that it had.
-      if (kept->answered() || done.status().code == 504) return std::move(done).status();
+      const bool may_repeat = options_.repeat_on_kept && !kept->answered();
+      if (!may_repeat || done.status().code == 504) return std::move(done).status();
     }
     auto fresh = ORCH_TRY(ClientConnection::connect(endpoint_, options_, tls_));
     Result<void> done = fresh->exchange(request, endpoint_, options_, body_limit);
@@ -126,7 +128,7 @@ class PooledClient : public Client {
   const ClientOptions options_;
   const Endpoint endpoint_;
   const SslContext tls_;
-  const std::shared_ptr<Pool> pool_ = std::make_shared<Pool>();
+  const std::shared_ptr<Pool> pool_ = std::make_shared<Pool>(options_.max_idle_connections);
 };
 
 }  // namespace

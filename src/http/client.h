@@ -22,6 +22,10 @@ struct ClientOptions {
   int response_timeout_ms = 60'000;   // From request sent to head received, and between reads.
   size_t max_body_bytes = 64u << 20;  // For send(); open() streams without a limit.
   bool keep_alive = true;
+  size_t max_idle_connections = 4;  // That are kept.
+  // A request on a kept connection that the server had closed is sent once more. Not for what must
+  // not happen twice: whether the server had seen it can't be known.
+  bool repeat_on_kept = true;
   // Once it is readable every wait fails at once with 503; not owned, must outlive all calls.
   int cancel_fd = -1;
 };
@@ -37,14 +41,13 @@ class ResponseStream {
   virtual void cancel() = 0;
 };
 
-// Thread-safe: each call under way has a connection of its own, idle ones are kept (a few).
+// Thread-safe: each call under way has a connection of its own, idle ones are kept.
 class Client {
  public:
   static Result<std::unique_ptr<Client>> create(ClientOptions options);
   virtual ~Client() = default;
   // Any status is a Response; a Status means that no answer came: 502 when the peer's certificate
   // is not to be believed, else 503 or 504 (refused, timeout, TLS).
-  // A request on a kept connection that the server had closed is sent once more.
   virtual Result<Response> send(const Request& request) = 0;
   virtual Result<std::unique_ptr<ResponseStream>> open(const Request& request) = 0;
 

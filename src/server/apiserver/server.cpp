@@ -71,6 +71,7 @@ Result<std::unique_ptr<store::Store>> open_store(const Options& options,
   store::Options store;
   store.follow = [indexes](std::span<const store::Event> events) { indexes->follow(events); };
   store.cipher = &encryption;
+  store.engine = options.engine;
   store.directory = options.data_dir + "/server/db";
   store.clock = options.clock;
   // Leases, renewed every 10 s, are nearly all that an idle cluster writes, and mean nothing after

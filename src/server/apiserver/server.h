@@ -24,10 +24,15 @@ namespace orch::cluster {
 class Cluster;
 }
 
+namespace orch::store {
+class Engine;
+}
+
 namespace orch::apiserver {
 
 struct Options {
-  std::string data_dir;  // Below it: server/db (the store) and server/tls.
+  std::string data_dir;             // Below it: server/db (the store) and server/tls.
+  store::Engine* engine = nullptr;  // Keeps the store elsewhere; outlives the server.
   std::string bind_address = "0.0.0.0";
   uint16_t port = 6443;               // 0 = any free one, see ApiServer::port().
   std::string advertise_address;      // IPv4, as nodes and pods reach this server.

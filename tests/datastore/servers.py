@@ -1,0 +1,541 @@
+#!/usr/bin/env python3
+"""Two orch servers on one etcd, and an etcd that goes away: docs/datastore.md held to its word.
+
+  servers.py ORCH WORK_DIR PAGE
+
+Prints a line a check; ends with 1 at the first that fails. Everything is on loopback, and only
+processes that were started here are ended.
+"""
+
+import base64
+import http.client
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import ssl
+import subprocess
+import sys
+import threading
+import time
+
+orch, work, page_path = sys.argv[1:4]
+MAPS = "/api/v1/namespaces/default/configmaps"
+ETCD_PORT, PEER_PORT = 2379, 2380
+BROKEN = (OSError, http.client.HTTPException)
+WRITERS = 6
+checks = []
+
+
+def check(function):
+    checks.append(function)
+    return function
+
+
+def want(condition, *about):
+    if not condition:
+        raise AssertionError(" ".join(str(each) for each in about))
+
+
+class Process:
+    """A program whose log is read as it comes; any line of it can be waited for."""
+
+    def __init__(self, name, command):
+        self.lines, self.more = [], threading.Condition()
+        self.log = open(f"{work}/{name}.log", "a")
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                        text=True)
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
+
+    def read(self):
+        for line in self.process.stderr:
+            self.log.write(line)
+            self.log.flush()
+            with self.more:
+                self.lines.append(line)
+                self.more.notify_all()
+        with self.more:
+            self.lines.append("")  # The end.
+            self.more.notify_all()
+
+    def wait_for(self, text, seconds=20, after=0):
+        """The number of lines up to the first that has the text."""
+        def place():
+            for at in range(after, len(self.lines)):
+                if text in self.lines[at]:
+                    return at + 1
+            return None
+        with self.more:
+            self.more.wait_for(lambda: place() or "" in self.lines, seconds)
+            want(place(), f"no {text!r} in:\n" + "".join(self.lines[-20:]))
+            return place()
+
+    def send(self, number):
+        self.process.send_signal(number)
+
+    def end(self, number=signal.SIGTERM):
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+            self.process.wait(20)
+        self.reader.join(5)
+        self.log.close()
+
+
+class Etcd(Process):
+    def __init__(self, folder="etcd", port=ETCD_PORT, flags=()):
+        scheme = "https" if flags else "http"
+        url, peer = f"{scheme}://127.0.0.1:{port}", f"http://127.0.0.1:{port + 1}"
+        super().__init__(folder, [
+            "etcd", "--name", "one", "--data-dir", f"{work}/{folder}", "--logger", "zap",
+            "--log-outputs", "stderr", "--listen-client-urls", url, "--advertise-client-urls", url,
+            "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
+            "--initial-cluster", f"one={peer}", *flags])
+        self.wait_for("serving client traffic")
+
+
+def etcd_call(path, **body):
+    connection = http.client.HTTPConnection("127.0.0.1", ETCD_PORT, timeout=10)
+    connection.request("POST", path, json.dumps(body))
+    answer = connection.getresponse()
+    return json.loads(answer.read())
+
+
+def b64(text):
+    return base64.b64encode(text.encode()).decode()
+
+
+class Server(Process):
+    def __init__(self, name, port, flags=None):
+        self.port, self.kubeconfig = port, f"{work}/{name}.kubeconfig"
+        self.data = f"{work}/{name}"
+        open(f"{work}/none.yaml", "a").close()
+        super().__init__(name, [
+            orch, "server", "--config", f"{work}/none.yaml", "--data-dir", self.data, "--run-dir",
+            f"{self.data}.run", "--write-kubeconfig", self.kubeconfig, "--bind-address",
+            "127.0.0.1", "--https-listen-port", str(port), "--node-ip", "127.0.0.1", "--node-name",
+            name, "--disable-agent",
+            *(flags or ["--datastore-endpoint", f"http://127.0.0.1:{ETCD_PORT}"])])
+        self.wait_for("server: ready")
+        self.tls = ssl.create_default_context(cafile=f"{self.data}/server/tls/ca.crt")
+        self.token = open(f"{self.data}/server/tls/admin.token").read().strip()
+        self.local = threading.local()
+
+    def connect(self, timeout=30):
+        return http.client.HTTPSConnection("127.0.0.1", self.port, context=self.tls,
+                                           timeout=timeout)
+
+    def call(self, verb, path, body=None, type="application/json"):
+        """Status and document. A connection for each thread is kept."""
+        connection = getattr(self.local, "connection", None) or self.connect()
+        self.local.connection = None
+        headers = {"Authorization": "Bearer " + self.token, "Content-Type": type}
+        connection.request(verb, path, json.dumps(body) if body is not None else None, headers)
+        answer = connection.getresponse()
+        text = answer.read()
+        self.local.connection = connection
+        try:
+            return answer.status, json.loads(text)
+        except ValueError:
+            return answer.status, text.decode()
+
+
+class Watch:
+    """Follows ConfigMaps from a revision on, until the server ends it."""
+
+    def __init__(self, server, revision):
+        self.events, self.more, self.over = [], threading.Condition(), False
+        self.connection = server.connect(timeout=60)
+        self.connection.request("GET", f"{MAPS}?watch=true&resourceVersion={revision}",
+                                headers={"Authorization": "Bearer " + server.token})
+        self.answer = self.connection.getresponse()
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        try:
+            for line in self.answer:
+                with self.more:
+                    self.events.append(json.loads(line))
+                    self.more.notify_all()
+        except (*BROKEN, ValueError):
+            pass
+        with self.more:
+            self.over = True
+            self.more.notify_all()
+
+    def wait(self, condition, seconds=20):
+        with self.more:
+            want(self.more.wait_for(lambda: condition(self.events), seconds),
+                 "the watch has", len(self.events), "events, the last:", self.events[-1:])
+            return list(self.events)
+
+
+def config_map(name, **data):
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
+
+
+def version(document):
+    return int(document["metadata"]["resourceVersion"])
+
+
+def ok(result, code=None):
+    status, document = result
+    want(status == code if code else status < 300, "wanted", code or "2xx", "got", status, document)
+    return document
+
+
+def eventually(question, seconds=20):
+    """Asks until the answer is yes; for what nobody tells."""
+    end = time.monotonic() + seconds
+    while not question():
+        want(time.monotonic() < end, "not within", seconds, "s:", question.__name__)
+        threading.Event().wait(0.05)
+
+
+# --- Commands of the page.
+
+PAGE = open(page_path).read()
+
+
+def page(command):
+    """The words of a command that stands on the page."""
+    blocks = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.M | re.S)
+    want(any(command in block.splitlines() for block in blocks), "the page has no:", command)
+    return shlex.split(command)
+
+
+def server_flags(command):
+    words = page(command)
+    want(words[:2] == ["orch", "server"], command)
+    return words[2:]
+
+
+@check
+def a_server_starts_on_an_empty_etcd():
+    global etcd, a
+    etcd = Etcd()
+    a = Server("a", 6443, server_flags("orch server --datastore-endpoint http://127.0.0.1:2379"))
+    want(not os.path.exists(f"{a.data}/server/db/orch.db"), "there is a database all the same")
+    made = ok(a.call("POST", MAPS, config_map("first", a="1")), 201)
+    kept = etcd_call("/v3/kv/range", key=b64("/orch/configmaps/default/first"))["kvs"][0]
+    want(int(kept["mod_revision"]) == version(made), kept, made)
+    ok(a.call("GET", "/readyz"), 200)
+    a.wait_for("this server leads")
+
+
+@check
+def secrets_lie_sealed_in_etcd():
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"},
+              "stringData": {"word": "swordfish"}}
+    ok(a.call("POST", "/api/v1/namespaces/default/secrets", secret), 201)
+    kept = etcd_call("/v3/kv/range", key=b64("/orch/secrets/default/s"))["kvs"][0]
+    value = base64.b64decode(kept["value"])
+    want(value.startswith(b"k8s:enc:aesgcm:v1:"), value[:40])
+    want(b64("swordfish").encode() not in value, "the word can be read")
+
+
+@check
+def a_second_server_with_the_same_keys_shares_it():
+    global b
+    os.makedirs(f"{work}/b/server")
+    for name in ("tls", "encryption-config.json", "token"):
+        source, copy = f"{a.data}/server/{name}", f"{work}/b/server/{name}"
+        shutil.copytree(source, copy) if os.path.isdir(source) else shutil.copy2(source, copy)
+    b = Server("b", 6444)
+    want(ok(b.call("GET", MAPS + "/first"))["data"] == {"a": "1"}, "the first map")
+    ok(b.call("GET", "/api/v1/namespaces/default/secrets/s"))
+    want(not any("this server leads" in line for line in b.lines), "both lead")
+
+
+@check
+def writes_through_one_are_seen_by_the_others_watch():
+    watch = Watch(b, version(ok(b.call("GET", MAPS))))
+    made = ok(a.call("POST", MAPS, config_map("seen", n="0")), 201)
+    patched = ok(a.call("PATCH", MAPS + "/seen", {"data": {"n": "1"}},
+                        "application/merge-patch+json"))
+    ok(a.call("DELETE", MAPS + "/seen"))
+    events = [e for e in watch.wait(lambda all: any(e["type"] == "DELETED" for e in all))
+              if e["object"]["metadata"]["name"] == "seen"]
+    want([e["type"] for e in events] == ["ADDED", "MODIFIED", "DELETED"], events)
+    want(events[0]["object"] == made and events[1]["object"] == patched, events)
+    want(version(events[2]["object"]) > version(patched), events[2])
+
+
+@check
+def of_racing_writers_one_wins():
+    ok(a.call("POST", MAPS, config_map("race", n="0")), 201)
+    for turn in range(20):
+        base = ok(a.call("GET", MAPS + "/race"))
+        results = [None, None]
+
+        def put(place, server):
+            changed = dict(base, data={"n": f"{turn} {place}"})
+            results[place] = server.call("PUT", MAPS + "/race", changed)
+
+        threads = [threading.Thread(target=put, args=(i, s)) for i, s in enumerate((a, b))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        want(sorted(status for status, _ in results) == [200, 409], results)
+        winner = next(said for status, said in results if status == 200)
+        eventually(lambda: all(ok(s.call("GET", MAPS + "/race")) == winner for s in (a, b)))
+
+
+@check
+def no_increment_is_lost():
+    ok(a.call("POST", MAPS, config_map("counter", n="0")), 201)
+    eventually(lambda: b.call("GET", MAPS + "/counter")[0] == 200)
+    failures = []
+
+    def count(server):
+        for _ in range(15):
+            while True:
+                now = ok(server.call("GET", MAPS + "/counter"))
+                now["data"]["n"] = str(int(now["data"]["n"]) + 1)
+                status, said = server.call("PUT", MAPS + "/counter", now)
+                if status == 200:
+                    break
+                if status != 409:
+                    failures.append(said)
+                    return
+
+    threads = [threading.Thread(target=count, args=(s,)) for s in (a, b, a, b)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    want(not failures, failures)
+    eventually(lambda: ok(b.call("GET", MAPS + "/counter"))["data"]["n"] == "60")
+
+
+class Writer(threading.Thread):
+    """Makes and changes maps of its own, and remembers what was acknowledged."""
+
+    def __init__(self, number, server, stop):
+        super().__init__(daemon=True)
+        self.number, self.server, self.stop = number, server, stop
+        self.known = {}     # name → (value, resourceVersion) that was acknowledged.
+        self.perhaps = {}   # name → values that may have been written since.
+        self.acknowledged, self.refused, self.strange = [], set(), []
+
+    def run(self):
+        turn = 0
+        while not self.stop.is_set():
+            turn += 1
+            name, value = f"load-{self.number}-{turn % 10}", str(turn)
+            body = config_map(name, v=value)
+            try:
+                if name in self.known:
+                    status, said = self.server.call("PUT", f"{MAPS}/{name}", body)
+                else:
+                    status, said = self.server.call("POST", MAPS, body)
+            except BROKEN:
+                self.perhaps.setdefault(name, []).append(value)
+                continue
+            if status < 300:
+                self.known[name] = (value, version(said))
+                self.perhaps.pop(name, None)
+                self.acknowledged.append((name, version(said)))
+            elif status in (503, 504):
+                self.refused.add(said["message"])
+                self.perhaps.setdefault(name, []).append(value)
+                self.stop.wait(0.02)
+            elif status in (404, 409) and name in self.perhaps:
+                # An earlier one of ours has happened after all.
+                state, now = self.server.call("GET", f"{MAPS}/{name}")
+                if state == 200:
+                    self.known[name] = (now["data"]["v"], version(now))
+            else:
+                self.strange.append((status, said))
+                return
+
+
+def has_outcome(writer, maps):
+    for name, (value, revision) in writer.known.items():
+        want(name in maps, name, "is gone, and was acknowledged at", revision)
+        now = maps[name]
+        same = now["data"]["v"] == value and version(now) == revision
+        later = now["data"]["v"] in writer.perhaps.get(name, []) and version(now) > revision
+        want(same or later, name, "is", now, "and was acknowledged as", value, revision)
+
+
+@check
+def etcd_is_killed_under_load():
+    global etcd
+    start = version(ok(a.call("GET", MAPS)))
+    watches = [Watch(a, start), Watch(b, start)]
+    stop = threading.Event()
+    writers = [Writer(i, (a, b)[i % 2], stop) for i in range(WRITERS)]
+    for writer in writers:
+        writer.start()
+    for _ in range(3):
+        counts = [len(w.acknowledged) for w in writers]
+        eventually(lambda: all(len(w.acknowledged) > n + 10 for w, n in zip(writers, counts)))
+        places = [len(server.lines) for server in (a, b)]
+        etcd.end(signal.SIGKILL)
+        eventually(lambda: all(s.call("GET", "/readyz")[0] == 500 for s in (a, b)))
+        for server in (a, b):
+            status, said = server.call("POST", MAPS, config_map("never", v="1"))
+            want(status == 503 and "etcd" in said["message"], status, said)
+            ok(server.call("GET", MAPS + "/first"), 200)  # Reads go on,
+            ok(server.call("GET", "/livez"), 200)         # and a restart of orch would not help.
+        etcd = Etcd()
+        for server, place in zip((a, b), places):
+            server.wait_for("it is back", after=place)
+        eventually(lambda: all(s.call("GET", "/readyz")[0] == 200 for s in (a, b)))
+    counts = [len(w.acknowledged) for w in writers]
+    eventually(lambda: all(len(w.acknowledged) > n + 10 for w, n in zip(writers, counts)))
+    stop.set()
+    for writer in writers:
+        writer.join(30)
+        want(not writer.strange, writer.strange)
+    want(any(w.refused for w in writers), "nobody was refused while etcd was away")
+    last = ok(a.call("POST", MAPS, config_map("last", v="1")), 201)
+    for server, watch in zip((a, b), watches):
+        events = watch.wait(lambda all: any(version(e["object"]) >= version(last) for e in all))
+        revisions = [version(e["object"]) for e in events]
+        want(revisions == sorted(set(revisions)), "the watch repeats or goes back")
+        seen = {(e["object"]["metadata"]["name"], version(e["object"])) for e in events}
+        for writer in writers:
+            missed = set(writer.acknowledged) - seen
+            want(not missed, "the watch has missed", sorted(missed)[:5])
+        maps = {m["metadata"]["name"]: m for m in ok(server.call("GET", MAPS))["items"]}
+        for writer in writers:
+            has_outcome(writer, maps)
+    print(f"  {sum(len(w.acknowledged) for w in writers)} writes acknowledged, "
+          f"{len(revisions)} events")
+
+
+@check
+def a_server_that_dies_leaves_the_lead_to_the_other():
+    global a
+    place = len(b.lines)
+    leads = any("this server leads" in line for line in a.lines)
+    want(leads, "the first server never led")
+    a.end(signal.SIGKILL)
+    b.wait_for("this server leads", seconds=20, after=place)
+    a = Server("a", 6443)
+
+
+@check
+def a_restart_finds_everything():
+    global a
+    before = ok(a.call("GET", MAPS))
+    a.end()
+    a = Server("a", 6443)
+    after = ok(a.call("GET", MAPS))
+    want(after["items"] == before["items"], "the maps have changed")
+    want(version(after) >= version(before), "the revision went back")
+
+
+@check
+def etcd_is_compacted():
+    global a
+    a.end()
+    b.end()
+    a = Server("a", 6443, ["--datastore-endpoint", f"http://127.0.0.1:{ETCD_PORT}",
+                           "--etcd-compaction-interval", "1s"])
+    old = ok(a.call("POST", MAPS, config_map("old", v="1")), 201)
+
+    def is_compacted():
+        ok(a.call("PATCH", MAPS + "/old", {"data": {"v": str(time.monotonic())}},
+                  "application/merge-patch+json"))
+        said = etcd_call("/v3/kv/range", key=b64("x"), revision=str(version(old)))
+        return "compacted" in said.get("error", "")
+
+    eventually(is_compacted)
+    a.end()
+
+
+def run_to_its_end(*flags):
+    name = f"{work}/wrong"
+    command = [orch, "server", "--config", f"{work}/none.yaml", "--data-dir", name, "--run-dir",
+               name + ".run", "--write-kubeconfig", name + ".kubeconfig", "--bind-address",
+               "127.0.0.1", "--node-ip", "127.0.0.1", "--node-name", "n", "--disable-agent", *flags]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    want(done.returncode != 0, "it started with", flags)
+    return done.stderr
+
+
+@check
+def what_cannot_work_is_said_at_once():
+    said = run_to_its_end("--datastore-endpoint", "http://127.0.0.1:1")
+    want("--datastore-endpoint" in said and "refused" in said, said)
+    said = run_to_its_end("--datastore-endpoint", "mysql://x")
+    want("must be an http:// or https:// URL" in said, said)
+    said = run_to_its_end("--datastore-endpoint", "http://127.0.0.1:2379", "--cluster-init")
+    want("--cluster-init" in said, said)
+    # Its Secrets are sealed with another server's keys.
+    said = run_to_its_end("--datastore-endpoint", "http://127.0.0.1:2379")
+    want("secrets/default/s" in said, said)
+
+
+def make_certificates():
+    def openssl(*words):
+        subprocess.run(["openssl", *words], check=True, capture_output=True, cwd=work)
+    for name in ("etcd-ca", "other-ca"):
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                "-keyout", name + ".key", "-out", name + ".crt", "-subj", "/CN=" + name, "-days",
+                "2")
+    with open(f"{work}/san", "w") as file:
+        file.write("subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n")
+    for name in ("etcd-server", "etcd-client"):
+        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
+                name + ".key", "-out", name + ".csr", "-subj", "/CN=" + name)
+        openssl("x509", "-req", "-in", name + ".csr", "-CA", "etcd-ca.crt", "-CAkey", "etcd-ca.key",
+                "-CAcreateserial", "-out", name + ".crt", "-extfile", "san", "-days", "2")
+
+
+@check
+def etcd_behind_tls_with_certificates():
+    make_certificates()
+    secure = Etcd("etcd-tls", 2389, [
+        "--cert-file", f"{work}/etcd-server.crt", "--key-file", f"{work}/etcd-server.key",
+        "--client-cert-auth", "--trusted-ca-file", f"{work}/etcd-ca.crt"])
+    try:
+        where = ["--datastore-endpoint", "https://127.0.0.1:2389"]
+        said = run_to_its_end(*where, "--datastore-cafile", f"{work}/other-ca.crt")
+        want("not to be believed" in said, said)
+        said = run_to_its_end(*where, "--datastore-cafile", f"{work}/etcd-ca.crt")
+        want("etcd does not answer" in said, said)
+        flags = server_flags(
+            "orch server --datastore-endpoint https://10.0.0.1:2379,https://10.0.0.2:2379,"
+            "https://10.0.0.3:2379 --datastore-cafile /etc/orch/etcd/ca.crt --datastore-certfile "
+            "/etc/orch/etcd/client.crt --datastore-keyfile /etc/orch/etcd/client.key")
+        put = {"/etc/orch/etcd/ca.crt": f"{work}/etcd-ca.crt",
+               "/etc/orch/etcd/client.crt": f"{work}/etcd-client.crt",
+               "/etc/orch/etcd/client.key": f"{work}/etcd-client.key"}
+        flags = [put.get(word, word) for word in flags]
+        # Of the three one lives; whichever the server asks first, it finds that one.
+        flags[1] = "https://127.0.0.1:1,https://127.0.0.1:2389"
+        c = Server("c", 6445, flags)
+        try:
+            ok(c.call("POST", MAPS, config_map("sealed", v="1")), 201)
+        finally:
+            c.end()
+    finally:
+        secure.end()
+
+
+a = b = etcd = None
+failed = False
+try:
+    for each in checks:
+        begun = time.monotonic()
+        each()
+        print(f"{each.__name__:70} ok {(time.monotonic() - begun) * 1000:7.0f} ms", flush=True)
+except (AssertionError, *BROKEN) as why:
+    failed = True
+    print(f"FAILED: {each.__name__}: {why!r}")
+    for name, process in (("a", a), ("b", b)):
+        if process:
+            print(f"---- the last of {name}.log\n" + "".join(process.lines[-15:]))
+finally:
+    for process in (a, b, etcd):
+        if process and process.process.poll() is None:
+            process.send(signal.SIGCONT)
+            process.end(signal.SIGKILL)
+sys.exit(1 if failed else 0)
