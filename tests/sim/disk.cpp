@@ -117,11 +117,11 @@ void Disk::take(const Copy& taken, unsigned keep) {
   }
 }
 
-Port::Port(World& world, Disk& disk, const uint64_t& asleep_until, Post post,
-           std::function<void()> after_event, bool lies)
+Port::Port(World& world, Disk& disk, const Fate& fate, Post post, std::function<void()> after_event,
+           bool lies)
     : world_(world),
       disk_(disk),
-      asleep_until_(asleep_until),
+      fate_(fate),
       post_(std::move(post)),
       after_event_(std::move(after_event)),
       lies_(lies) {
@@ -159,7 +159,9 @@ Port::Port(World& world, Disk& disk, const uint64_t& asleep_until, Post post,
   };
   io_.snapshot_put = put;
   io_.snapshot_get = get;
-  io_.time = [](raft_io* io) { return static_cast<raft_time>(of(io)->world_.now()); };
+  io_.time = [](raft_io* io) {
+    return static_cast<raft_time>(of(io)->world_.now() + of(io)->fate_.clock_ahead);
+  };
   io_.random = [](raft_io* io, int low, int high) {
     const auto span = static_cast<uint64_t>(static_cast<int64_t>(high) - low);
     return static_cast<int>(low + static_cast<int64_t>(of(io)->world_.below(span)));
@@ -175,7 +177,7 @@ void Port::later(uint64_t ms, std::function<void()> what) {
 }
 
 void Port::run_awake(const std::function<void()>& what) {
-  if (world_.now() < asleep_until_) return later(asleep_until_ - world_.now(), what);
+  if (world_.now() < fate_.asleep_until) return later(fate_.asleep_until - world_.now(), what);
   what();
   after_event_();
 }

@@ -40,6 +40,11 @@ struct Disk {
   void take(const Copy& taken, unsigned keep);
 };
 
+// What befalls a process from outside: it is stopped for a while, its clock jumps ahead.
+struct Fate {
+  uint64_t asleep_until = 0, clock_ahead = 0;
+};
+
 // A message of libraft under way: it holds its own copy of all that is inside.
 struct Letter {
   explicit Letter(const raft_message& message);
@@ -55,10 +60,9 @@ using Post = std::function<void(raft_id to, const Letter& letter)>;
 class Port {
  public:
   // `lies`: it says that a write is done before it is. The canary: a checker
-  // must notice. Nothing of it happens before `asleep_until`: the process may
-  // be stopped for a while.
-  Port(World& world, Disk& disk, const uint64_t& asleep_until, Post post,
-       std::function<void()> after_event, bool lies);
+  // must notice. Nothing of it happens while the process is asleep.
+  Port(World& world, Disk& disk, const Fate& fate, Post post, std::function<void()> after_event,
+       bool lies);
   ~Port();
 
   raft_io* io() { return &io_; }
@@ -97,7 +101,7 @@ class Port {
 
   World& world_;
   Disk& disk_;
-  const uint64_t& asleep_until_;
+  const Fate& fate_;
   const Post post_;
   const std::function<void()> after_event_;
   const bool lies_;

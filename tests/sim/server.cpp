@@ -47,7 +47,7 @@ void Server::start() {
     });
   };
   const auto after_event = [this] { turn(); };
-  life_->port = std::make_unique<Port>(cluster_.world, disk_, asleep_until_, post, after_event,
+  life_->port = std::make_unique<Port>(cluster_.world, disk_, fate_, post, after_event,
                                        cluster_.canary == Canary::lying_disk);
   store::Replica::Options replica;
   replica.server = id_;
@@ -159,7 +159,7 @@ void Server::crash(bool power) {
       std::to_string(life_->machine->revision()));
   collect();
   const std::shared_ptr<Life> gone = std::exchange(life_, nullptr);
-  asleep_until_ = 0;
+  fate_.asleep_until = 0;
   gone->watch.reset();
   gone->port->lose_power();
   gone->replica->close([] {});
@@ -202,14 +202,19 @@ void Server::sync(store::Replica::SyncDone done) {
 }
 
 void Server::sleep(uint64_t ms) {
-  asleep_until_ = cluster_.world.now() + ms;
+  fate_.asleep_until = cluster_.world.now() + ms;
   say("sleeps for " + std::to_string(ms) + " ms");
+}
+
+void Server::jump(uint64_t ms) {
+  fate_.clock_ahead += ms;
+  say("finds its clock " + std::to_string(ms) + " ms further");
 }
 
 void Server::when_awake(std::function<void()> what) {
   const uint64_t now = cluster_.world.now();
-  if (now >= asleep_until_) return what();
-  cluster_.world.after(asleep_until_ - now, [this, life = std::weak_ptr(life_), what] {
+  if (now >= fate_.asleep_until) return what();
+  cluster_.world.after(fate_.asleep_until - now, [this, life = std::weak_ptr(life_), what] {
     const auto same = life.lock();
     if (same && same == life_) when_awake(what);
   });

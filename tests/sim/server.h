@@ -47,6 +47,8 @@ class Server final : public store::Peers {
   // Stops the process for so long, as SIGSTOP does: what reaches it meanwhile
   // waits.
   void sleep(uint64_t ms);
+  // Its clock jumps ahead, as after a machine was suspended.
+  void jump(uint64_t ms);
   // Keeps a copy of the table as it is now: what a loss of power may go back
   // to.
   void remember_table();
@@ -99,7 +101,7 @@ class Server final : public store::Peers {
   bool has_old_ = false;
   Disk disk_;
   uint64_t boots_ = 0;
-  uint64_t asleep_until_ = 0;
+  Fate fate_;
   std::shared_ptr<Life> life_;
 };
 

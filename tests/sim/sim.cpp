@@ -221,9 +221,12 @@ class Run {
         world_.faults = {};
         return;
       case 11:
-      case 12:
-        server.sleep(world_.between(100, 3000));
+      case 12: {
+        const uint64_t ms = world_.between(100, 3000);
+        server.sleep(ms);
+        if (ms % 3 == 0) server.jump(ms * 10);  // As a suspended machine finds its clock.
         return;
+      }
       default:
         if (server.lives()) server.remember_table();
         return;
