@@ -1,8 +1,14 @@
 // Who may talk to whom: certificates of servers and clients, renewal, and the client's own errors.
 #include "http/tls.h"
 
-#include <catch2/catch_test_macros.hpp>
+#include <arpa/inet.h>
+#include <sys/socket.h>
 
+#include <atomic>
+#include <catch2/catch_test_macros.hpp>
+#include <thread>
+
+#include "base/fd.h"
 #include "http/http_fixture.h"
 
 using namespace orch;
@@ -122,6 +128,65 @@ TEST_CASE("a kept connection that the server closed is replaced") {
   CHECK_FALSE(client->send({}).ok());
   server = serve(tell_peer, options);
   CHECK(client->send({}).ok());
+}
+
+namespace {
+
+// Answers the first request of each connection and ends it at the second. Counts all of them.
+class HastyServer {
+ public:
+  HastyServer() : listening_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    auto* const raw = reinterpret_cast<sockaddr*>(&address);
+    REQUIRE(::bind(listening_.get(), raw, size) == 0);
+    REQUIRE(::listen(listening_.get(), 8) == 0);
+    REQUIRE(::getsockname(listening_.get(), raw, &size) == 0);
+    port_ = ntohs(address.sin_port);
+    thread_ = std::thread([this] { run(); });
+  }
+  ~HastyServer() {
+    ::shutdown(listening_.get(), SHUT_RDWR);  // Ends accept().
+    thread_.join();
+  }
+  uint16_t port() const { return port_; }
+  int seen() const { return seen_; }
+
+ private:
+  void run() {
+    constexpr std::string_view answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    for (;;) {
+      const UniqueFd connection(::accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+      if (!connection) return;
+      char request[4096];
+      if (::recv(connection.get(), request, sizeof request, 0) <= 0) continue;
+      ++seen_;
+      ::send(connection.get(), answer.data(), answer.size(), MSG_NOSIGNAL);
+      if (::recv(connection.get(), request, sizeof request, 0) > 0) ++seen_;
+    }
+  }
+
+  UniqueFd listening_;
+  uint16_t port_ = 0;
+  std::atomic<int> seen_{0};
+  std::thread thread_;
+};
+
+}  // namespace
+
+TEST_CASE("what must not happen twice is not sent again on another connection") {
+  for (const bool repeat : {true, false}) {
+    HastyServer server;
+    ClientOptions options;
+    options.url = "http://127.0.0.1:" + std::to_string(server.port());
+    options.repeat_on_kept = repeat;
+    const auto client = Client::create(options).value();
+    REQUIRE(client->send({}).ok());
+    CHECK(client->send({}).ok() == repeat);
+    CHECK(server.seen() == (repeat ? 3 : 2));
+  }
 }
 
 TEST_CASE("a server that never answers is a timeout") {

@@ -23,9 +23,10 @@ inline constexpr int kMaxConnectMs = 3'000;
 inline constexpr size_t kMaxCalls = 32;
 
 struct GatewayOptions {
-  std::vector<std::string> endpoints;        // "https://10.0.0.1:2379"; at least one.
-  std::string ca, certificate, private_key;  // PEM; "" = the system's roots, no certificate.
-  int call_ms = 10'000;                      // etcd itself gives up a request after 7 s.
+  std::vector<std::string> endpoints;  // "https://10.0.0.1:2379"; at least one.
+  // PEM. Without a CA the system's, without a certificate none.
+  std::string ca = {}, certificate = {}, private_key = {};
+  int call_ms = 10'000;  // etcd itself gives up a request after 7 s.
 };
 
 class Gateway {
