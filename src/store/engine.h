@@ -33,6 +33,7 @@ class Mirror {
 
   // What to keep for a write that has bytes; sealed where the cipher wants it. Any thread.
   std::string value_of(const Write& write) const;
+  RecordPtr get(std::string_view key) const;  // Null when there is none. Any thread.
 
   // The whole state, in place of the one that there was. It fails, and nothing has changed, when a
   // value is none of ours or can't be opened.

@@ -18,6 +18,8 @@ std::string Mirror::value_of(const Write& write) const {
   return sealed ? *std::move(sealed) : value;
 }
 
+RecordPtr Mirror::get(std::string_view key) const { return machine_.get(key); }
+
 Result<RecordPtr> Mirror::record_of(const Kept& kept) const {
   std::optional<std::string> opened;
   if (cipher_ != nullptr) opened = ORCH_TRY(cipher_->open(kept.key, kept.value));

@@ -25,7 +25,7 @@ Result<void> store_check(store::Health store, std::string_view root) {
     return service_unavailable("no space left on disk: only reads are served");
   }
   if (store == store::Health::away && root != "livez") {
-    return service_unavailable("the datastore can't be reached: only reads are served");
+    return service_unavailable("the datastore can't be reached");
   }
   return {};
 }

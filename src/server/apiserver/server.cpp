@@ -149,7 +149,7 @@ struct ApiServer::Rooms {
         audit(std::move(audit_)),
         indexes(std::move(indexes_)),
         store(std::move(opened)),
-        fresh(*store, options.cluster == nullptr),
+        fresh(*store, options.cluster == nullptr && options.engine == nullptr),
         timers(*options.clock),
         tokens(std::move(tokens_)),
         authorizer(indexes->policy, indexes->nodes),

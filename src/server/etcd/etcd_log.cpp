@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "store/expected.h"
 
 namespace orch::etcd {
 
@@ -91,7 +92,7 @@ void EtcdLog::propose(store::Proposal proposal, WhenFull when_full) {
     } else if (!has_room()) {
       refused = too_many_requests("too many writes wait for the store", 1);
     } else if (health_ == store::Health::away) {
-      refused = outward(service_unavailable("etcd can't be reached: only reads are served"));
+      refused = outward(service_unavailable("etcd can't be reached"));
     } else {
       pending->proposal = std::move(proposal);
       ++writes_;
@@ -106,12 +107,20 @@ void EtcdLog::propose(store::Proposal proposal, WhenFull when_full) {
 }
 
 void EtcdLog::write(const std::shared_ptr<Pending>& pending) {
-  const store::Write& write = pending->proposal.write;
+  store::Write& write = pending->proposal.write;
+  const store::RecordPtr current = mirror_->get(write.key);
+  const ClaimChanges claims = claim_changes(write, current);
+  if (!claims.none()) {
+    // They are right for this state only.
+    const int64_t at = current ? current->revision : 0;
+    if (!write.expected_revision) write.expected_revision = at;
+    if (auto fits = store::check_expected(write, at); !fits) return finish(pending, fits.status());
+  }
   const std::string value = write.bytes ? mirror_->value_of(write) : "";
-  const auto answer = gateway_.call(kTxnPath, write_request(write, value));
+  const auto answer = gateway_.call(kTxnPath, write_request(write, value, claims));
   const auto written = answer ? read_written(*answer) : Result<Written>(answer.status());
   if (!written) return finish(pending, outward(written.status()));
-  const Status lost = written->done ? Status() : refusal(write, *written);
+  const Status lost = written->done ? Status() : refusal(write, *written, claims);
   when_passed(written->revision, [this, pending, written = *written, lost](const Status* failed) {
     if (failed != nullptr && written.done) return finish(pending, unknown_outcome());
     if (!written.done) return finish(pending, lost);

@@ -6,8 +6,8 @@
 //   write that lost is answered when what it lost against is visible.
 // - A consistent read asks etcd for its newest revision and waits for the watch to come by.
 // - A watch that breaks goes on where it was, at the next server. When etcd has forgotten that
-//   place, the whole state is read anew. While no server answers, writes are refused (503) and
-//   reads go on.
+//   place, the whole state is read anew. While no server answers, writes and consistent
+//   reads are refused (503).
 //
 // Threads: one that watches (the log's thread, in store/log.h's words); up to kMaxCalls that call,
 // made when there is work; one of Lead.

@@ -11,7 +11,9 @@
 #include <future>
 
 #include "base/fd.h"
+#include "base/strings.h"
 #include "server/etcd/datastore.h"
+#include "store/claims.h"
 #include "store/store_fixture.h"
 
 extern char** environ;
@@ -91,13 +93,30 @@ class TestEtcd {
   pid_t pid_ = 0;
 };
 
+// Of a service, what it claims: its text, with commas between.
+store::Tags tags_of(std::string_view key, std::string_view bytes) {
+  store::Tags tags = store::tag_by_key(key, bytes);
+  if (!key.starts_with("/services/")) return tags;
+  const size_t begin = bytes.find("data\":\"") + 7;
+  for (const std::string_view claim : split(bytes.substr(begin, bytes.rfind('"') - begin), ',')) {
+    tags.claims.emplace_back(claim);
+  }
+  return tags;
+}
+
+store::Write claiming(std::string key, std::string_view claims, int64_t expected) {
+  store::Write write = put(std::move(key), claims, expected);
+  write.tags = tags_of(write.key, *write.bytes);
+  return write;
+}
+
 // A store on it, as a server has one.
 struct OnEtcd {
   explicit OnEtcd(const std::string& url) {
     engine = *Datastore::create({.endpoint = url}, system_random());
     store::Options options;
     options.engine = engine.get();
-    auto opened = store::Store::open(options, store::tag_by_key);
+    auto opened = store::Store::open(options, tags_of);
     if (!opened) FAIL(opened.status().message);
     store = *std::move(opened);
   }
@@ -155,6 +174,34 @@ TEST_CASE("a consistent read sees what another server acknowledged just before")
     REQUIRE(b.sync().ok());
     REQUIRE(b.store->get("/pods/a")->revision == made.revision);
   }
+}
+
+TEST_CASE("two stores on one etcd give nothing away twice") {
+  TestEtcd etcd;
+  OnEtcd a(etcd.url()), b(etcd.url());
+  const Committed first = must(a.store->commit(claiming("/services/a", "address 1,port 1", 0)));
+  const auto held = b.store->commit(claiming("/services/b", "address 2,port 1", 0));
+  REQUIRE_FALSE(held.ok());
+  CHECK(store::is_claim_held(held.status()));
+  must(b.store->commit(claiming("/services/b", "address 2", 0)));
+  CHECK_FALSE(a.store->commit(claiming("/services/c", "address 2", 0)).ok());
+  // What is given back by a change or with its holder is free for all.
+  must(a.store->commit(claiming("/services/a", "address 1", first.revision)));
+  must(b.store->commit(claiming("/services/c", "port 1", 0)));
+  must(a.store->commit(store::remove("/services/b")));
+  must(b.store->commit(claiming("/services/d", "address 2", 0)));
+}
+
+TEST_CASE("a count that another server has made wrong is refused") {
+  TestEtcd etcd;
+  OnEtcd a(etcd.url()), b(etcd.url());
+  must(a.store->commit(put("/pods/a/1", "x", 0)));
+  store::Write write = put("/pods/a/3", "x", 0);
+  write.counted = {"/pods/a/", a.store->revision()};
+  const Committed second = must(b.store->commit(put("/pods/a/2", "x", 0)));
+  CHECK(a.store->commit(write).status().conflict());
+  write.counted->revision = second.revision;
+  must(a.store->commit(write));
 }
 
 TEST_CASE("one of two stores leads, and what it writes in an old term is refused") {

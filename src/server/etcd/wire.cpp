@@ -1,6 +1,9 @@
 #include "server/etcd/wire.h"
 
+#include <algorithm>
+
 #include "base/strings.h"
+#include "store/claims.h"
 #include "store/expected.h"
 
 namespace orch::etcd {
@@ -33,6 +36,19 @@ std::string compare(std::string_view key, const char* target, const char* result
 
 std::string look(std::string_view key) {
   return "{\"request_range\":{" + bytes_field("key", key) + ",\"keys_only\":true}}";
+}
+
+std::string claim_key(std::string_view claim) { return std::string(kClaimFolder).append(claim); }
+
+// The end of the range of all keys that begin so. (Ours never end with the last of all bytes.)
+std::string past(std::string prefix) {
+  ++prefix.back();
+  return prefix;
+}
+
+std::string counted_range(const store::Write::Counted& counted) {
+  const std::string prefix = etcd_key(counted.prefix);
+  return bytes_field("key", prefix) + "," + bytes_field("range_end", past(prefix));
 }
 
 int64_t number(const Value& value) {
@@ -88,28 +104,65 @@ Result<void> read_event(const Value& event, Seen* seen) {
 
 }  // namespace
 
-std::string write_request(const store::Write& write, std::string_view value) {
+ClaimChanges claim_changes(const store::Write& write, const store::RecordPtr& current) {
+  ClaimChanges changes;
+  const auto& wanted = write.tags.claims;
+  std::vector<std::string_view> held;
+  if (current && current->tags.has_claims()) held = current->tags.claims();
+  const auto has = [](const auto& all, std::string_view claim) {
+    return std::ranges::find(all, claim) != all.end();
+  };
+  if (write.bytes) {
+    for (const std::string& claim : wanted) {
+      if (!has(held, claim)) changes.taken.push_back(claim);
+    }
+  }
+  for (const std::string_view claim : held) {
+    if (!write.bytes || !has(wanted, claim)) changes.given_back.emplace_back(claim);
+  }
+  return changes;
+}
+
+std::string write_request(const store::Write& write, std::string_view value,
+                          const ClaimChanges& claims) {
   const std::string key = etcd_key(write.key);
-  std::string conditions;
+  std::vector<std::string> conditions, success, failure{look(key), look(kLeaderKey)};
   if (write.expected_revision) {
-    conditions =
-        compare(key, "MOD", "EQUAL", number_field("mod_revision", *write.expected_revision));
+    conditions.push_back(
+        compare(key, "MOD", "EQUAL", number_field("mod_revision", *write.expected_revision)));
   } else if (!write.bytes) {
-    conditions = compare(key, "MOD", "GREATER", number_field("mod_revision", 0));
+    conditions.push_back(compare(key, "MOD", "GREATER", number_field("mod_revision", 0)));
   }
   if (write.only_in_term) {
-    if (!conditions.empty()) conditions += ",";
-    conditions +=
-        compare(kLeaderKey, "CREATE", "EQUAL",
-                number_field("create_revision", static_cast<int64_t>(*write.only_in_term)));
+    const auto term = static_cast<int64_t>(*write.only_in_term);
+    conditions.push_back(
+        compare(kLeaderKey, "CREATE", "EQUAL", number_field("create_revision", term)));
   }
-  std::string request = "{\"compare\":[" + conditions + "],\"success\":[{";
-  if (write.bytes) {
-    request += "\"request_put\":{" + bytes_field("key", key) + "," + bytes_field("value", value);
-  } else {
-    request += "\"request_delete_range\":{" + bytes_field("key", key);
+  const std::string object = bytes_field("key", key);
+  success.push_back(write.bytes
+                        ? "{\"request_put\":{" + object + "," + bytes_field("value", value) + "}}"
+                        : "{\"request_delete_range\":{" + object + "}}");
+  for (const std::string& claim : claims.taken) {
+    const std::string held = bytes_field("key", claim_key(claim));
+    conditions.push_back(
+        compare(claim_key(claim), "CREATE", "EQUAL", number_field("create_revision", 0)));
+    success.push_back("{\"request_put\":{" + held + "," + bytes_field("value", write.key) + "}}");
+    failure.push_back("{\"request_range\":{" + held + "}}");
   }
-  return request + "}}],\"failure\":[" + look(key) + "," + look(kLeaderKey) + "]}";
+  for (const std::string& claim : claims.given_back) {
+    success.push_back("{\"request_delete_range\":{" + bytes_field("key", claim_key(claim)) + "}}");
+  }
+  if (write.counted) {
+    // Every key of the range must fulfil it.
+    const std::string range = counted_range(*write.counted);
+    const std::string next = std::to_string(write.counted->revision + 1);
+    conditions.push_back("{" + range + ",\"target\":\"CREATE\",\"result\":\"LESS\"," +
+                         "\"create_revision\":\"" + next + "\"}");
+    failure.push_back("{\"request_range\":{" + range + ",\"min_create_revision\":\"" + next +
+                      "\",\"limit\":\"1\",\"keys_only\":true}}");
+  }
+  return "{\"compare\":[" + join(conditions, ",") + "],\"success\":[" + join(success, ",") +
+         "],\"failure\":[" + join(failure, ",") + "]}";
 }
 
 std::string page_request(std::string_view start_after, int64_t limit, int64_t revision) {
@@ -170,19 +223,32 @@ Result<Written> read_written(const Value& answer) {
   if (written.revision <= 0) return strange("a transaction without a revision");
   if (written.done) return written;
   const Value& looks = answer["responses"];
-  if (looks.size() != 2) return strange("a refusal without its reasons");
-  written.current = number(looks[0]["response_range"]["kvs"][0]["mod_revision"]);
-  written.term = number(looks[1]["response_range"]["kvs"][0]["create_revision"]);
+  if (looks.size() < 2) return strange("a refusal without its reasons");
+  const auto found = [&](size_t at) -> const Value& {
+    return looks[at]["response_range"]["kvs"][0];
+  };
+  written.current = number(found(0)["mod_revision"]);
+  written.term = number(found(1)["create_revision"]);
+  for (size_t at = 2; at < looks.size(); ++at) {
+    const Value& kv = found(at);
+    written.found.push_back(ORCH_TRY(bytes(kv[kv.has("value") ? "value" : "key"])));
+  }
   return written;
 }
 
-Status refusal(const store::Write& write, const Written& written) {
+Status refusal(const store::Write& write, const Written& written, const ClaimChanges& claims) {
   if (write.only_in_term && static_cast<int64_t>(*write.only_in_term) != written.term) {
     return service_unavailable("\"" + write.key + "\": another server leads by now");
   }
   const Result<void> fits = store::check_expected(write, written.current);
-  return fits ? internal_error("etcd refused a write of \"" + write.key + "\" without a reason")
-              : fits.status();
+  if (!fits) return fits.status();
+  for (size_t i = 0; i < claims.taken.size() && i < written.found.size(); ++i) {
+    if (!written.found[i].empty()) return store::claim_held(claims.taken[i], written.found[i]);
+  }
+  if (write.counted) {
+    return conflict("more was made below \"" + write.counted->prefix + "\" than was counted");
+  }
+  return internal_error("etcd refused a write of \"" + write.key + "\" without a reason");
 }
 
 Result<Page> read_page(const Value& answer) {

@@ -23,6 +23,8 @@ namespace orch::etcd {
 inline constexpr std::string_view kFolder = "/orch";
 // Whoever made this key leads (lead.h). It isn't below kFolder.
 inline constexpr std::string_view kLeaderKey = "/orch-leader";
+// Below it is a key for each claim (store/claims.h) with the key of the object that has it.
+inline constexpr std::string_view kClaimFolder = "/orch-claims/";
 
 // --- Requests, and the paths that they are for.
 
@@ -34,8 +36,17 @@ inline constexpr const char* kGrantPath = "/v3/lease/grant";
 inline constexpr const char* kKeepAlivePath = "/v3/lease/keepalive";
 inline constexpr const char* kRevokePath = "/v3/lease/revoke";
 
+// What a write takes, and gives back, of what only one object may have.
+struct ClaimChanges {
+  std::vector<std::string> taken, given_back;
+  bool none() const { return taken.empty() && given_back.empty(); }
+};
+// `current`: the object as it is, null for none; the write must be bound to that state.
+ClaimChanges claim_changes(const store::Write& write, const store::RecordPtr& current);
+
 // A write under the conditions that it names; `value` is what a put puts.
-std::string write_request(const store::Write& write, std::string_view value);
+std::string write_request(const store::Write& write, std::string_view value,
+                          const ClaimChanges& claims = {});
 // A page of all objects, after the key `start_after` ("": the first page) at `revision` (0: now).
 std::string page_request(std::string_view start_after, int64_t limit, int64_t revision);
 // The leader's key at `revision`; 0: now, and then the answer's header has the revision that
@@ -70,11 +81,14 @@ struct Written {
   bool done = false;
   int64_t revision = 0;  // Of the write; else at which it was refused:
   int64_t current = 0;   // where the key was then (0: nowhere),
-  int64_t term = 0;      // and in whose term.
+  int64_t term = 0;      // and in whose term,
+  // and what the further looks found: for each claim that it wanted the key of who has it, then one
+  // of what came to be beyond Write::counted; "" for none.
+  std::vector<std::string> found;
 };
 Result<Written> read_written(const api::Value& answer);
 // Why a write was refused.
-Status refusal(const store::Write& write, const Written& written);
+Status refusal(const store::Write& write, const Written& written, const ClaimChanges& claims = {});
 
 struct Page {
   std::vector<store::Kept> kept;  // With the store's keys.

@@ -5,6 +5,7 @@
 
 #include "base/strings.h"
 #include "server/etcd/datastore.h"
+#include "store/claims.h"
 
 namespace orch::etcd {
 
@@ -102,6 +103,56 @@ TEST_CASE("what a write met is told in the store's words") {
 
   CHECK_FALSE(read_written(parsed("{}")).ok());
   CHECK_FALSE(read_written(parsed(R"({"header":{"revision":"12"}})")).ok());
+}
+
+TEST_CASE("what only one object may have is a key of its own in the same transaction") {
+  const auto record = [](std::vector<std::string> claims) {
+    store::Tags tags;
+    tags.claims = std::move(claims);
+    return store::Record::make({.key = "/pods/a/b", .bytes = "{}", .revision = 7}, tags);
+  };
+  store::Write write = write_of("x", 7);
+  write.tags.claims = {"port 1", "port 2"};
+  CHECK(claim_changes(write_of("x", 7), nullptr).none());
+  CHECK(claim_changes(write, record({"port 2", "port 1"})).none());
+  CHECK(claim_changes(write, nullptr).taken == write.tags.claims);
+  const ClaimChanges changes = claim_changes(write, record({"port 2", "port 3"}));
+  CHECK(changes.taken == std::vector<std::string>{"port 1"});
+  CHECK(changes.given_back == std::vector<std::string>{"port 3"});
+  write.bytes.reset();
+  CHECK(claim_changes(write, record({"port 2"})).given_back == std::vector<std::string>{"port 2"});
+  CHECK(claim_changes(write, record({"port 2"})).taken.empty());
+
+  write.bytes = "x";
+  const api::Value request = parsed(write_request(write, "0\nx", changes));
+  CHECK(text_of(request["compare"][1]["key"]) == "/orch-claims/port 1");
+  CHECK(request["compare"][1]["create_revision"].as_string() == "0");
+  CHECK(text_of(request["success"][1]["request_put"]["value"]) == "/pods/a/b");
+  CHECK(text_of(request["success"][2]["request_delete_range"]["key"]) == "/orch-claims/port 3");
+  CHECK(text_of(request["failure"][2]["request_range"]["key"]) == "/orch-claims/port 1");
+
+  Written lost{.done = false, .revision = 9, .current = 7, .term = 0, .found = {"/services/a/c"}};
+  const Status held = refusal(write, lost, changes);
+  CHECK(store::is_claim_held(held));
+  CHECK(held.message.find("/services/a/c") != held.message.npos);
+  lost.current = 8;
+  CHECK_FALSE(store::is_claim_held(refusal(write, lost, changes)));  // That comes first.
+}
+
+TEST_CASE("a count must still be whole") {
+  store::Write write = write_of("x", 0);
+  write.counted = {"/pods/a/", 30};
+  const api::Value request = parsed(write_request(write, ""));
+  const api::Value& condition = request["compare"][1];
+  CHECK(text_of(condition["key"]) == "/orch/pods/a/");
+  CHECK(text_of(condition["range_end"]) == "/orch/pods/a0");
+  CHECK(condition["target"].as_string() == "CREATE");
+  CHECK(condition["result"].as_string() == "LESS");
+  CHECK(condition["create_revision"].as_string() == "31");
+  const Status status =
+      refusal(write, {.done = false, .revision = 32, .found = {"/orch/pods/a/c"}});
+  CHECK(status.conflict());
+  CHECK(status.message.find("than was counted") != status.message.npos);
 }
 
 TEST_CASE("a page has the store's keys, and says where the next one begins") {
