@@ -24,18 +24,34 @@ constexpr int kLastRetryMs = 30'000;
 
 // What the flags say, checked and completed.
 struct AgentSetup {
-  std::string server;
+  std::vector<std::string> servers;  // Those of the flags, then those that were learned.
   std::optional<JoinToken> token;
   std::string node_name;
   Ipv4 node_ip;
-  std::string membership_path, password_path;
+  std::string membership_path, password_path, servers_path;
+  size_t learned = 0;  // Of the servers.
 };
+
+// Adds the servers that the cluster has named.
+void learn_servers(AgentSetup* setup) {
+  const auto learned = read_servers(setup->servers_path);
+  if (!learned) return log::warning("agent", learned.status().message);
+  for (const std::string& url : *learned) {
+    if (std::ranges::find(setup->servers, url) != setup->servers.end()) continue;
+    setup->servers.push_back(url);
+  }
+  setup->learned = learned->size();
+}
 
 Result<AgentSetup> check_options(const AgentOptions& options) {
   AgentSetup setup;
-  setup.server = options.server;
-  if (!setup.server.starts_with("https://"))
-    return bad_request("--server \"" + options.server + "\": must be like https://10.0.0.1:6443");
+  setup.servers = options.servers;
+  if (setup.servers.empty())
+    return bad_request("--server must be given, like https://10.0.0.1:6443");
+  for (const std::string& server : setup.servers) {
+    if (!server.starts_with("https://"))
+      return bad_request("--server \"" + server + "\": must be like https://10.0.0.1:6443");
+  }
   setup.node_name = ORCH_TRY(node_name(options.node));
   setup.node_ip = ORCH_TRY(node_ip(options.node));
   for (const auto& [label, value] : ORCH_TRY(node_labels(options.node)))
@@ -44,6 +60,8 @@ Result<AgentSetup> check_options(const AgentOptions& options) {
                          "\": a node may not label itself so; kubectl label node can");
   setup.membership_path = options.node.data_dir + "/agent/tls/membership.json";
   setup.password_path = options.node.data_dir + "/agent/tls/node-password";
+  setup.servers_path = options.node.data_dir + "/agent/tls/servers";
+  learn_servers(&setup);
   const std::string text = ORCH_TRY(given_token(options.node));
   if (text.empty()) return setup;
   setup.token = ORCH_TRY(parse_join_token(text));
@@ -74,24 +92,32 @@ Status explain(const Status& status, const std::string& server) {
   return std::move(said).in("join " + server);
 }
 
-// Asks until the server has answered; nothing when the process was told to end meanwhile.
-Result<std::optional<Membership>> join_with_patience(const JoinWish& wish) {
+// Asks one server after the other until one has answered; nothing when the process was told to end
+// meanwhile.
+Result<std::optional<Membership>> join_with_patience(JoinWish wish,
+                                                     const std::vector<std::string>& servers) {
   for (int wait_ms = kFirstRetryMs;; wait_ms = std::min(2 * wait_ms, kLastRetryMs)) {
-    auto joined = join_cluster(wish);
-    if (joined) return std::optional<Membership>(std::move(*joined));
-    if (!may_pass(joined.status())) return explain(joined.status(), wish.server);
-    log::warning("agent", "cannot join yet, trying again in " + std::to_string(wait_ms / 1000) +
-                              " s: " + joined.status().message);
+    for (const std::string& server : servers) {
+      wish.server = server;
+      auto joined = join_cluster(wish);
+      if (joined) return std::optional<Membership>(std::move(*joined));
+      if (!may_pass(joined.status())) return explain(joined.status(), server);
+      log::warning("agent", "cannot join yet: " + joined.status().message);
+    }
+    log::warning("agent", "trying again in " + std::to_string(wait_ms / 1000) + " s");
     if (wait_for_end(wait_ms)) return std::optional<Membership>();
   }
 }
 
-// A membership that still serves is better than none, whatever the server says of a new one.
-Membership renew(const JoinWish& wish, Membership kept) {
-  auto joined = join_cluster(wish);
-  if (joined) return std::move(*joined);
-  log::warning("agent", "the certificates could not be renewed: " +
-                            explain(joined.status(), wish.server).message);
+// A membership that still serves is better than none, whatever the servers say of a new one.
+Membership renew(JoinWish wish, const std::vector<std::string>& servers, Membership kept) {
+  for (const std::string& server : servers) {
+    wish.server = server;
+    auto joined = join_cluster(wish);
+    if (joined) return std::move(*joined);
+    log::warning("agent", "the certificates could not be renewed: " +
+                              explain(joined.status(), server).message);
+  }
   return kept;
 }
 
@@ -114,7 +140,7 @@ Result<std::optional<Membership>> settle_membership(const AgentSetup& setup, con
         "a node joins with --token or --token-file; the token stands on the server in "
         "<data-dir>/server/token");
 
-  JoinWish wish{setup.server,
+  JoinWish wish{setup.servers.front(),
                 *setup.token,
                 setup.node_name,
                 ip,
@@ -123,12 +149,12 @@ Result<std::optional<Membership>> settle_membership(const AgentSetup& setup, con
   std::optional<Membership> joined;
   if (standing == Standing::ageing) wish.identity = kept->client;
   if (standing == Standing::ageing)
-    joined = renew(wish, *kept);
+    joined = renew(wish, setup.servers, *kept);
   else
-    joined = ORCH_TRY(join_with_patience(wish));
+    joined = ORCH_TRY(join_with_patience(wish, setup.servers));
   if (!joined || joined == kept) return joined;
   ORCH_TRY(write_membership(setup.membership_path, *joined));
-  log::info("agent", "joined the cluster at " + setup.server + " as " + setup.node_name);
+  log::info("agent", "joined the cluster at " + setup.servers.front() + " as " + setup.node_name);
   return joined;
 }
 
@@ -146,6 +172,35 @@ Result<pods::ClusterFacts> cluster_facts(const Membership& membership) {
   return facts;
 }
 
+// Follows the list of the servers, and keeps it for the next start.
+class ServerWatch {
+ public:
+  ServerWatch(const AgentSetup& setup, client::Connection& connection, client::Cache& cache)
+      : path_(setup.servers_path),
+        known_(setup.learned),
+        connection_(connection),
+        changes_(cache.subscribe(api::resource::endpoint_slices(),
+                                 [this](const client::Change& change) { take(change); })) {}
+
+ private:
+  void take(const client::Change& change) {
+    const bool gone = change.type == client::Change::Type::deleted;
+    if (gone || change.key != client::ObjectKey{"default", "kubernetes"}) return;
+    const std::vector<std::string> urls = servers_of(change.object());
+    // The only server is reached as the flag says it: its own address may be none for this node.
+    if (urls.empty() || (urls.size() < 2 && known_ < 2)) return;
+    known_ = std::max(known_, urls.size());
+    connection_.set_servers(urls);
+    const auto written = write_servers(path_, urls);
+    if (!written) log::warning("agent", written.status().message);
+  }
+
+  const std::string path_;
+  size_t known_;
+  client::Connection& connection_;
+  const std::unique_ptr<client::Cache::Subscription> changes_;  // Last: it calls take().
+};
+
 Result<void> serve(const AgentOptions& options) {
   ORCH_TRY(prepare_process(options.node));
   const AgentSetup setup = ORCH_TRY(check_options(options));
@@ -153,11 +208,11 @@ Result<void> serve(const AgentOptions& options) {
   if (!membership) return {};
 
   client::ClusterAccess access;
-  access.url = setup.server;
+  access.url = setup.servers.front();
   access.ca = membership->ca;
   access.certificate = membership->client.certificate;
   access.private_key = membership->client.private_key;
-  const auto connection = ORCH_TRY(client::Connection::create(access));
+  const auto connection = ORCH_TRY(client::Connection::create(access, setup.servers));
   client::RemoteApi api(connection);
   client::RemoteCache cache(connection, system_random());
   cache.select(api::resource::pods(), {"", "", "spec.nodeName=" + setup.node_name});
@@ -172,7 +227,8 @@ Result<void> serve(const AgentOptions& options) {
   agent_setup.labels = ORCH_TRY(node_labels(options.node));
   const auto agent = ORCH_TRY(
       pods::Agent::start(std::move(agent_setup), api, cache, system_clock(), system_random()));
-  log::info("agent", "agent: ready; server " + setup.server);
+  const ServerWatch servers(setup, *connection, cache);
+  log::info("agent", "agent: ready; server " + connection->server());
   notify_ready();
   wait_for_end();
 

@@ -293,7 +293,8 @@ Parsed parse_command_line(int argc, char** argv) {
   server->footer(kFooter);
   CLI::App* agent = app.add_subcommand("agent", "Run a node of a cluster");
   add_node_flags(agent, command.agent.node);
-  flag(agent, "server", command.agent.server, "URL of the server, https://HOST:6443");
+  flag(agent, "server", command.agent.servers,
+       "URL of a server, https://HOST:6443; may be repeated, the others are learned");
   agent->footer(kFooter);
 
   CLI::App* image = app.add_subcommand("image", "Look after the container images of this node");

@@ -161,4 +161,33 @@ Result<void> write_membership(const std::string& path, const Membership& members
   return write_file_atomic(path, api::to_json(object) + "\n", 0600);
 }
 
+Result<std::vector<std::string>> read_servers(const std::string& path) {
+  std::vector<std::string> urls;
+  if (!file_exists(path)) return urls;
+  const std::string text = ORCH_TRY(read_file(path, kMaxFileBytes));
+  for (const auto& line : split(text, '\n')) {
+    if (std::string(line).starts_with("https://")) urls.emplace_back(line);
+  }
+  return urls;
+}
+
+Result<void> write_servers(const std::string& path, const std::vector<std::string>& urls) {
+  std::string text;
+  for (const std::string& url : urls) text += url + "\n";
+  if (read_file(path, kMaxFileBytes).value_or("") == text) return {};
+  return write_file_atomic(path, text, 0600);
+}
+
+std::vector<std::string> servers_of(const Value& slice) {
+  std::vector<std::string> urls;
+  const int64_t port = slice["ports"][0]["port"].as_int();
+  for (const Value& endpoint : slice["endpoints"].items()) {
+    const std::string& address = endpoint["addresses"][0].as_string();
+    if (parse_ipv4(address) && port > 0) {
+      urls.push_back("https://" + address + ":" + std::to_string(port));
+    }
+  }
+  return urls;
+}
+
 }  // namespace orch::cli

@@ -5,7 +5,9 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "api/json.h"
 #include "base/clock.h"
 #include "base/net_address.h"
 #include "base/result.h"
@@ -50,6 +52,12 @@ Result<std::optional<Membership>> read_membership(const std::string& path);
 // The password by which this machine owns its node's name, made at first and kept in the file
 // `path` (0600) for good.
 Result<std::string> keep_node_password(const std::string& path, Random& random);
+// The servers of the cluster as it named them last, so that a node finds one of them when those
+// that it was started with are gone: URLs, one a line. A file that isn't there has none.
+Result<std::vector<std::string>> read_servers(const std::string& path);
+Result<void> write_servers(const std::string& path, const std::vector<std::string>& urls);
+// The URLs that an EndpointSlice of the Service default/kubernetes names. PURE.
+std::vector<std::string> servers_of(const api::Value& slice);
 // Durable and atomic; makes the directory (0700).
 Result<void> write_membership(const std::string& path, const Membership& membership);
 

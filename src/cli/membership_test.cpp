@@ -100,3 +100,22 @@ TEST_CASE("a server that is away is told from one that refuses") {
       "https://127.0.0.1:1", {std::string(64, 'a'), "s"}, "a", "10.0.0.7", "password", {}};
   CHECK(join_cluster(wish).status().code == 503);
 }
+
+TEST_CASE("the servers of a cluster are learned from the Service kubernetes, and kept") {
+  const auto slice = api::parse_json(R"({"endpoints":[{"addresses":["10.0.0.1"]},
+    {"addresses":["10.0.0.2"]},{"addresses":["no address"]}],"ports":[{"port":6443}]})");
+  REQUIRE(slice.ok());
+  const auto urls = servers_of(*slice);
+  CHECK(urls == std::vector<std::string>{"https://10.0.0.1:6443", "https://10.0.0.2:6443"});
+  CHECK(servers_of(*api::parse_json(R"({"endpoints":[{"addresses":["10.0.0.1"]}]})")).empty());
+
+  char folder[] = "/tmp/orch-servers-XXXXXX";
+  REQUIRE(::mkdtemp(folder) != nullptr);
+  const std::string path = std::string(folder) + "/servers";
+  CHECK(read_servers(path)->empty());
+  REQUIRE(write_servers(path, urls).ok());
+  CHECK(*read_servers(path) == urls);
+  REQUIRE(write_file_atomic(path, "http://10.0.0.9\nhttps://10.0.0.3:1\n\n", 0600).ok());
+  CHECK(*read_servers(path) == std::vector<std::string>{"https://10.0.0.3:1"});
+  REQUIRE(remove_tree(folder).ok());
+}

@@ -74,7 +74,7 @@ struct ServerOptions {
 
 struct AgentOptions {
   NodeOptions node;
-  std::string server;  // "https://10.0.0.1:6443"
+  std::vector<std::string> servers;  // "https://10.0.0.1:6443"; one of them is enough.
 };
 
 struct ImageOptions {

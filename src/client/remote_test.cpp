@@ -1,5 +1,6 @@
 // RemoteApi and RemoteCache over real TLS on loopback, against a server that the test scripts.
 #include <catch2/catch_test_macros.hpp>
+#include <map>
 
 #include "api/resources.h"
 #include "client/kubeconfig.h"
@@ -20,7 +21,20 @@ class ScriptedApi {
   ScriptedApi() : server_(http::test::serve([this](auto exchange) { answer(exchange); })) {}
 
   std::shared_ptr<Connection> connect(std::string token = "") {
-    return std::make_shared<Connection>(http::test::connect(server_->port()), std::move(token));
+    return connect_to({url()}, std::move(token));
+  }
+  static std::shared_ptr<Connection> connect_to(std::vector<std::string> urls,
+                                                std::string token = "") {
+    const auto make_client = [](const std::string& url) -> Result<std::unique_ptr<http::Client>> {
+      const auto port = std::stoi(url.substr(url.rfind(':') + 1));
+      return http::test::connect(static_cast<uint16_t>(port));
+    };
+    return std::make_shared<Connection>(std::move(urls), make_client, std::move(token), "me");
+  }
+  std::string url() const { return "https://127.0.0.1:" + std::to_string(server_->port()); }
+  void wait_for_watch() {
+    std::unique_lock lock(mutex_);
+    REQUIRE(changed_.wait_for(lock, 10s, [&] { return stream_ != nullptr; }));
   }
   void answer_with(int status, std::string body) {
     const std::lock_guard lock(mutex_);
@@ -206,6 +220,99 @@ TEST_CASE("bookmarks move the revision on") {
   std::unique_lock lock(mutex);
   CHECK(changed.wait_for(lock, 10s, [&] { return seen == 99; }));
   CHECK(cache.revision() == 99);
+}
+
+TEST_CASE("a server that is gone costs a read nothing and a write one answer") {
+  auto first = std::make_unique<ScriptedApi>();
+  ScriptedApi second;
+  first->answer_with(200, pod("a", 7));
+  second.answer_with(200, pod("a", 8));
+  const auto connection = ScriptedApi::connect_to({first->url(), second.url()});
+  RemoteApi api(connection);
+  const ObjectKey key{"default", "a"};
+  REQUIRE(api.get(resource::pods(), key).ok());
+  CHECK(second.targets().empty());
+  first.reset();
+  CHECK(api.get(resource::pods(), key)->at("metadata.resourceVersion") == "8");
+  CHECK(connection->server() == second.url());
+
+  // What was sent may have happened: it is the caller's to try again.
+  auto third = std::make_unique<ScriptedApi>();
+  const auto other = ScriptedApi::connect_to({third->url(), second.url()});
+  RemoteApi writer(other);
+  third.reset();
+  const size_t before = second.targets().size();
+  CHECK(writer.create(resource::pods(), *api::parse_json(pod("a", 1))).status().code == 503);
+  CHECK(second.targets().size() == before);
+  CHECK(writer.create(resource::pods(), *api::parse_json(pod("a", 1))).ok());
+}
+
+TEST_CASE("a refusal is no reason to turn to another server") {
+  ScriptedApi first, second;
+  first.answer_with(404, R"({"kind":"Status","code":404,"reason":"NotFound"})");
+  RemoteApi api(ScriptedApi::connect_to({first.url(), second.url()}));
+  CHECK(api.get(resource::pods(), {"default", "a"}).status().not_found());
+  CHECK(second.targets().empty());
+}
+
+TEST_CASE("a watch goes on at another server where it was, also when its own only fell silent") {
+  auto first = std::make_unique<ScriptedApi>();
+  ScriptedApi second, third;
+  first->answer_with(200, pod_list(10, pod("a", 5)));
+  const auto connection = ScriptedApi::connect_to({first->url(), second.url(), third.url()});
+  RemoteCache cache(connection, system_random());
+  Told told;
+  const auto subscription =
+      cache.subscribe(resource::pods(), [&](const Change& change) { told(change); });
+  CHECK(told.wait_for(1).back() == "added a@5");
+  first->send_event(event("ADDED", pod("b", 11)));
+  CHECK(told.wait_for(2).back() == "added b@11");
+
+  first.reset();
+  second.wait_for_watch();
+  CHECK(second.targets().back().find("resourceVersion=11&") != std::string::npos);
+  second.send_event(event("ADDED", pod("c", 12)));
+  CHECK(told.wait_for(3).back() == "added c@12");
+
+  // It has lost sight of the others: its watch is open, and tells nothing any more.
+  second.answer_with(503, "");
+  RemoteApi api(connection);
+  CHECK_FALSE(api.update(resource::nodes(), Value::object()).ok());
+  third.wait_for_watch();
+  CHECK(third.targets().back().find("resourceVersion=12&") != std::string::npos);
+  third.send_event(event("DELETED", pod("a", 13)));
+  CHECK(told.wait_for(4) ==
+        std::vector<std::string>{"added a@5", "added b@11", "added c@12", "deleted a@13"});
+}
+
+TEST_CASE("the servers that a cluster names are turned to, and the first one when none serves") {
+  ScriptedApi given, named;
+  given.answer_with(200, pod("a", 1));
+  named.answer_with(200, pod("a", 2));
+  const auto connection = ScriptedApi::connect_to({given.url()});
+  RemoteApi api(connection);
+  connection->set_servers({named.url()});
+  CHECK(api.get(resource::pods(), {"d", "a"})->at("metadata.resourceVersion") == "2");
+  named.answer_with(503, "");
+  CHECK(api.get(resource::pods(), {"d", "a"})->at("metadata.resourceVersion") == "1");
+}
+
+TEST_CASE("many clients spread over the servers") {
+  const std::vector<std::string> urls{"https://10.0.0.1:6443", "https://10.0.0.2:6443",
+                                      "https://10.0.0.3:6443"};
+  const auto no_client = [](const std::string&) -> Result<std::unique_ptr<http::Client>> {
+    return service_unavailable("none");
+  };
+  std::map<std::string, int> chosen;
+  for (int i = 0; i < 300; ++i) {
+    Connection connection({urls[0]}, no_client, "", "node-" + std::to_string(i));
+    connection.set_servers(urls);
+    const std::string first = connection.server();
+    ++chosen[first];
+    connection.set_servers({urls[2], urls[0], urls[1]});
+    REQUIRE(connection.server() == first);
+  }
+  for (const std::string& url : urls) CHECK(chosen[url] > 60);
 }
 
 TEST_CASE("a kubeconfig written is read as it was") {
