@@ -14,12 +14,10 @@
 #include "cli/cluster.h"
 #include "cli/identity.h"
 #include "cli/join_token.h"
+#include "cli/leader_loops.h"
 #include "cli/process.h"
-#include "cli/server_metrics.h"
 #include "cli/verbs.h"
-#include "server/controllers/controllers.h"
 #include "server/etcd/datastore.h"
-#include "server/scheduler/scheduler.h"
 #include "server/snapshots/schedule.h"
 
 namespace orch::cli {
@@ -186,6 +184,20 @@ Result<void> write_kubeconfig(const ServerOptions& options, const ServerSetup& s
   return write_file_atomic(path, server.admin_kubeconfig(server.url()), setup.kubeconfig_mode);
 }
 
+LoopSetup loop_setup(const ServerOptions& options, const ServerSetup& setup,
+                     const apiserver::ApiServer& server) {
+  LoopSetup loops;
+  loops.run_controllers = !options.disable_controller_manager;
+  loops.run_scheduler = !options.disable_scheduler;
+  loops.controllers.ca = server.ca();
+  loops.controllers.token_key = server.token_signing_key();
+  loops.controllers.cluster_cidr = setup.cluster_cidr;
+  loops.controllers.holder = setup.node_name;
+  loops.controllers.leader_leases.emplace_back("kube-controller-manager");
+  if (loops.run_scheduler) loops.controllers.leader_leases.emplace_back("kube-scheduler");
+  return loops;
+}
+
 Result<void> serve(ServerOptions options) {
   ORCH_TRY(prepare_process(options.node));
   const auto datastore = ORCH_TRY(open_datastore(options));
@@ -199,29 +211,13 @@ Result<void> serve(ServerOptions options) {
                                     {setup.node_name, advertised(options, setup) + ":" + port}));
   }
   const auto server = ORCH_TRY(start_api_server(options, setup, datastore.get(), cluster.get()));
-  const auto controllers_api = server->api("system:kube-controller-manager");
-  const auto scheduler_api = server->api("system:kube-scheduler");
   const auto agent_api = server->api("system:node:" + setup.node_name);
   // Nodes can join and the administrator can reach the server from here on.
   ORCH_TRY(write_token(options, setup.join_secret, server->ca_certificate()));
   ORCH_TRY(write_kubeconfig(options, setup, *server));
 
-  controllers::ControllerOptions controller_options;
-  controller_options.ca = server->ca();
-  controller_options.token_key = server->token_signing_key();
-  controller_options.cluster_cidr = setup.cluster_cidr;
-  controllers::Controllers controllers(*controllers_api, server->cache(), api::Schema::builtin(),
-                                       system_clock(), system_random(), controller_options);
-  if (!options.disable_controller_manager) controllers.start();
-
-  client::EventRecorder events(*scheduler_api, system_clock(), system_random(),
-                               {scheduler::kSchedulerName, ""});
-  scheduler::Scheduler scheduler(*scheduler_api, server->cache(), events, system_clock());
-  if (!options.disable_scheduler) scheduler.start();
-
-  const auto metrics = server->add_metrics([&](std::string* out) {
-    append_loop_metrics(out, controllers.metrics());
-    append_scheduler_metrics(out, scheduler.metrics());
+  server->leading().add([&server, loops = loop_setup(options, setup, *server)](uint64_t term) {
+    return std::make_unique<LeaderLoops>(*server, loops, term);
   });
 
   std::unique_ptr<pods::Agent> agent;
@@ -240,8 +236,6 @@ Result<void> serve(ServerOptions options) {
   log::info("server", "stopping; pods run on");
   schedule.reset();
   if (agent) agent->stop();
-  scheduler.stop();
-  controllers.stop();
   server->stop();
   return {};
 }

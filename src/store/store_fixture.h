@@ -105,15 +105,44 @@ class InlineLog : public Log {
   void sync(std::function<void(Result<void>)> done) override {
     if (const auto act = std::exchange(on_sync, {})) act();
     done({});
+    const std::lock_guard lock(mutex_);
+    synced_ = true;
+    changed_.notify_all();
   }
+  void wait_for_sync() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return synced_; });
+  }
+  Leadership leadership() const override {
+    const std::lock_guard lock(mutex_);
+    return leadership_;
+  }
+  void on_leadership(std::function<void(const Leadership&)> tell) override {
+    tell_ = std::move(tell);
+    tell_(leadership_);
+  }
+  void lead(uint64_t term) { set({term, 1, true}); }
+  void follow(uint64_t leader, uint64_t term) { set({term, leader, false}); }
 
   // What other servers do, once: just before the next write is applied; and what this one has yet
   // to hear of, which it does when it asks.
   std::function<void()> before_write, on_sync;
 
  private:
+  void set(Leadership now) {
+    {
+      const std::lock_guard lock(mutex_);
+      leadership_ = now;
+    }
+    if (tell_) tell_(now);
+  }
+
   Machine& machine_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  bool synced_ = false;
+  Leadership leadership_{0, 0, false};
+  std::function<void(const Leadership&)> tell_;
 };
 
 // A store whose state may be replaced, as a replica's.

@@ -1,7 +1,6 @@
 #include "server/apiserver/bootstrap.h"
 
 #include "api/resources.h"
-#include "base/log.h"
 
 namespace orch::apiserver {
 namespace {
@@ -15,31 +14,22 @@ Value metadata(std::string_view ns, std::string_view name, Value labels) {
   return value;
 }
 
-// Creates the object, or writes it over the one that stands there and differs in `part`.
-Result<void> ensure(client::Api& api, const api::Resource& resource, Value wanted,
-                    std::string_view part) {
+// Creates the object where there is none. Another server may be about to do the same.
+Result<void> ensure(client::Api& api, const api::Resource& resource, Value wanted) {
   wanted.set("kind", resource.kind);
   wanted.set("apiVersion", resource.api_version());
-  auto stored = api.get(resource, client::key_of(wanted));
-  if (!stored && !stored.status().not_found()) return std::move(stored).status();
-  if (!stored) {
-    ORCH_TRY(api.create(resource, wanted));
-    return {};
-  }
-  if (part.empty()) return {};
-  Value changed = *std::move(stored);
-  changed.set(part, std::as_const(wanted)[part]);
-  ORCH_TRY(api.update(resource, changed));
-  return {};
-}
-
-Value https_port(uint16_t port) {
-  return Value::object({{"name", "https"}, {"port", int{port}}, {"protocol", "TCP"}});
+  const client::ObjectKey key = client::key_of(wanted);
+  const auto stored = api.get(resource, key);
+  if (stored) return {};
+  if (!stored.status().not_found()) return stored.status();
+  const auto made = api.create(resource, wanted);
+  if (made || api.get(resource, key)) return {};
+  return made.status();
 }
 
 Value kubernetes_service(const ServerPlace& place) {
-  Value port = https_port(443);
-  port.set("targetPort", int{place.port});
+  const Value port = Value::object(
+      {{"name", "https"}, {"port", 443}, {"protocol", "TCP"}, {"targetPort", int{place.port}}});
   return Value::object({{"metadata", metadata("default", "kubernetes",
                                               Value::object({{"component", "apiserver"},
                                                              {"provider", "kubernetes"}}))},
@@ -47,27 +37,6 @@ Value kubernetes_service(const ServerPlace& place) {
                                                 {"clusterIP", place.service_address.text()},
                                                 {"ports", Value::array({port})},
                                                 {"sessionAffinity", "None"}})}});
-}
-
-Value kubernetes_endpoints(const ServerPlace& place) {
-  const Value address = Value::object({{"ip", place.address.text()}});
-  return Value::object(
-      {{"metadata", metadata("default", "kubernetes",
-                             Value::object({{"endpointslice.kubernetes.io/skip-mirror", "true"}}))},
-       {"subsets",
-        Value::array({Value::object({{"addresses", Value::array({address})},
-                                     {"ports", Value::array({https_port(place.port)})}})})}});
-}
-
-Value kubernetes_slice(const ServerPlace& place) {
-  const Value endpoint = Value::object({{"addresses", Value::array({place.address.text()})},
-                                        {"conditions", Value::object({{"ready", true}})}});
-  return Value::object(
-      {{"metadata", metadata("default", "kubernetes",
-                             Value::object({{"kubernetes.io/service-name", "kubernetes"}}))},
-       {"addressType", "IPv4"},
-       {"endpoints", Value::array({endpoint})},
-       {"ports", Value::array({https_port(place.port)})}});
 }
 
 Value priority_class(const char* name, int64_t priority, const char* description) {
@@ -80,12 +49,11 @@ Result<void> ensure_priority_classes(client::Api& api) {
       *api::Schema::builtin().find("scheduling.k8s.io", "v1", "priorityclasses");
   ORCH_TRY(ensure(api, resource,
                   priority_class("system-node-critical", 2'000'001'000,
-                                 "For what a node can't do without and nothing may displace."),
-                  ""));
-  return ensure(api, resource,
-                priority_class("system-cluster-critical", 2'000'000'000,
-                               "For what a cluster can't do without; it may move to another node."),
-                "");
+                                 "For what a node can't do without and nothing may displace.")));
+  return ensure(
+      api, resource,
+      priority_class("system-cluster-critical", 2'000'000'000,
+                     "For what a cluster can't do without; it may move to another node."));
 }
 
 }  // namespace
@@ -93,19 +61,10 @@ Result<void> ensure_priority_classes(client::Api& api) {
 Result<void> run_bootstrap(client::Api& api, const ServerPlace& place) {
   for (const char* name : {"default", "kube-system", "kube-public", "kube-node-lease"}) {
     ORCH_TRY(ensure(api, api::resource::namespaces(),
-                    Value::object({{"metadata", metadata("", name, {})}}), ""));
+                    Value::object({{"metadata", metadata("", name, {})}})));
   }
   ORCH_TRY(ensure_priority_classes(api));
-  ORCH_TRY(ensure(api, api::resource::services(), kubernetes_service(place), ""));
-  if (place.address.is_loopback() || !place.address.is_set()) {
-    log::warning("apiserver",
-                 "no address that pods could reach is advertised: the Service "
-                 "default/kubernetes has no endpoints");
-    return {};
-  }
-  ORCH_TRY(ensure(api, api::resource::endpoints(), kubernetes_endpoints(place), "subsets"));
-  ORCH_TRY(ensure(api, api::resource::endpoint_slices(), kubernetes_slice(place), "endpoints"));
-  return ensure(api, api::resource::endpoint_slices(), kubernetes_slice(place), "ports");
+  return ensure(api, api::resource::services(), kubernetes_service(place));
 }
 
 }  // namespace orch::apiserver

@@ -1,5 +1,5 @@
-// bootstrap: the objects that every cluster has before anybody asks: four namespaces, and the
-// Service "kubernetes" with the endpoints under which pods reach this server.
+// bootstrap: the objects that every cluster has before anybody asks: four namespaces, two priority
+// classes, and the Service "kubernetes", behind which server_list.h puts the servers.
 #pragma once
 
 #include <cstdint>
@@ -12,12 +12,11 @@
 namespace orch::apiserver {
 
 struct ServerPlace {
-  Ipv4 address;  // As nodes and pods reach the server.
   uint16_t port = 6443;
   Ipv4 service_address;  // The first of the service range.
 };
 
-// Makes what is missing and corrects what has moved; writes nothing else. Blocking.
+// Makes what is missing; writes nothing else. Several servers may do it at the same time. Blocking.
 Result<void> run_bootstrap(client::Api& api, const ServerPlace& place);
 
 }  // namespace orch::apiserver

@@ -45,7 +45,11 @@ Result<void> bootstrap_roles(const store::Store& store, Registry& registry) {
       answered->set_value(std::move(reply));
     });
   }
-  for (auto& answer : answers) ORCH_TRY(answer.get());
+  for (auto& answer : answers) {
+    const Result<WriteReply> reply = answer.get();
+    if (reply || reply.status().already_exists() || reply.status().conflict()) continue;
+    return reply.status();  // Else another server has just done the same.
+  }
   return {};
 }
 

@@ -50,7 +50,16 @@ Result<WriteRequest> LocalApi::request(const api::Resource& resource, Verb verb,
   return request;
 }
 
+// A loop that has outlived its term hears it as a lost race, of which nobody makes a fuss.
+Result<void> LocalApi::check_term() const {
+  if (!only_in_term_) return {};
+  const store::Leadership now = parts_.store.leadership();
+  if (now.ours && now.term == *only_in_term_) return {};
+  return conflict("this server leads no longer in term " + std::to_string(*only_in_term_));
+}
+
 Result<api::Value> LocalApi::run(WriteRequest request) {
+  ORCH_TRY(check_term());
   CodeCounts& calls = calls_of(parts_.metrics, request.verb);
   const auto audit = LocalAudit::begin(parts_.audit, request);
   const auto notes = audit ? std::make_shared<AuditNotes>() : nullptr;
@@ -58,6 +67,7 @@ Result<api::Value> LocalApi::run(WriteRequest request) {
   Result<WriteReply> result = parts_.registry.run(std::move(request));
   if (audit) audit->completed(result, *notes);
   calls.add(result ? result->code : result.status().code);
+  if (!result) ORCH_TRY(check_term());
   WriteReply reply = ORCH_TRY(std::move(result));
   if (reply.document) return *std::move(reply.document);
   return decode_stored(reply.record ? reply.record->bytes : std::string_view(reply.bytes));

@@ -49,6 +49,7 @@ class LocalApi : public client::Api {
   Result<WriteRequest> request(const api::Resource& resource, Verb verb,
                                const client::ObjectKey& key, std::string_view subresource) const;
   Result<api::Value> run(WriteRequest request);
+  Result<void> check_term() const;
 
   const Parts parts_;
   const User user_;

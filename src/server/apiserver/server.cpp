@@ -16,6 +16,7 @@
 #include "server/apiserver/local_api.h"
 #include "server/apiserver/local_cache.h"
 #include "server/apiserver/respond.h"
+#include "server/apiserver/server_list.h"
 #include "server/cluster/cluster.h"
 #include "store/store.h"
 
@@ -204,6 +205,7 @@ struct ApiServer::Rooms {
   std::unique_ptr<Indexes> indexes;  // Followed by the store until it is closed.
   std::unique_ptr<store::Store> store;
   Fresh fresh;
+  Leading leading{*store};
   Timers timers;
   Tokens tokens;
   Authorizer authorizer;
@@ -247,6 +249,7 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(Options options) {
       std::move(options), network, std::move(credentials), std::move(encryption),
       std::move(indexes), std::move(store), std::move(audit), std::move(tokens), key_set_text)));
   Rooms& rooms = *server->rooms_;
+  rooms.leading.start();
 
   http::ServerOptions http;
   http.bind_address = rooms.options.bind_address;
@@ -271,13 +274,36 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(Options options) {
   if (rooms.options.cluster) ORCH_TRY(rooms.options.cluster->enter(*rooms.store));
   // It listens first, for its port belongs into its own Service, and is ready afterwards.
   const auto api = server->api("system:apiserver");
-  ORCH_TRY(run_bootstrap(*api, {network.advertised, rooms.http->port(), network.services.at(1)}));
+  ORCH_TRY(run_bootstrap(*api, {rooms.http->port(), network.services.at(1)}));
   ORCH_TRY(bootstrap_roles(*rooms.store, rooms.registry));
+  ORCH_TRY(server->list_servers({network.advertised, rooms.http->port(), true}));
   rooms.health.started = true;
   log::info("apiserver",
             "serving on " + rooms.options.bind_address + ":" + std::to_string(rooms.http->port()));
   return server;
 }
+
+// A single server lists itself; of several the leader keeps the list.
+Result<void> ApiServer::list_servers(const SeenServer& self) {
+  if (self.address.is_loopback()) {
+    log::warning("apiserver",
+                 "no address that pods could reach is advertised: the Service "
+                 "default/kubernetes has no endpoints");
+  }
+  cluster::Cluster* const cluster = rooms_->options.cluster;
+  if (cluster == nullptr) {
+    std::map<Ipv4, int> missed;
+    return publish_servers(*api("system:apiserver"), plan_list({self}, {}, &missed));
+  }
+  rooms_->leading.add([this, self, cluster](uint64_t term) {
+    return std::make_unique<ServerList>(api("system:apiserver", term), self, [this, cluster] {
+      return look_at_servers(*cluster, *rooms_->store);
+    });
+  });
+  return {};
+}
+
+Leading& ApiServer::leading() { return rooms_->leading; }
 
 std::unique_ptr<client::Api> ApiServer::api(const std::string& user_name,
                                             std::optional<uint64_t> only_in_term) {
@@ -329,6 +355,7 @@ const std::string& ApiServer::admin_token() const { return rooms_->credentials.a
 // First the sources of work, then what works, the store last: what was accepted is finished.
 void ApiServer::stop() {
   rooms_->health.stopping = true;
+  rooms_->leading.stop();
   if (rooms_->http) rooms_->http->stop(kStopGraceMs);
   rooms_->authenticator.stop();
   rooms_->watches.stop();

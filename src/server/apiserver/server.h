@@ -30,6 +30,9 @@ class Engine;
 
 namespace orch::apiserver {
 
+class Leading;
+struct SeenServer;
+
 struct Options {
   std::string data_dir;             // Below it: server/db (the store) and server/tls.
   store::Engine* engine = nullptr;  // Keeps the store elsewhere; outlives the server.
@@ -73,6 +76,8 @@ class ApiServer {
   std::unique_ptr<client::Api> api(const std::string& user_name,
                                    std::optional<uint64_t> only_in_term = std::nullopt);
   client::Cache& cache();
+  // What runs on one server at a time is added here.
+  Leading& leading();
   // For what else lives in this process: asked at /metrics until the handle is let go.
   std::shared_ptr<void> add_metrics(MetricSources::Append append);
 
@@ -97,6 +102,7 @@ class ApiServer {
  private:
   struct Rooms;
   explicit ApiServer(std::unique_ptr<Rooms> rooms);
+  Result<void> list_servers(const SeenServer& self);
 
   std::unique_ptr<Rooms> rooms_;
 };

@@ -66,6 +66,8 @@ class Cluster {
   // A request for kServersPath: who shows the proof is welcomed; who has become a server by that
   // asks to be added, as a learner. These wait, for seconds.
   Result<api::Value> serve_newcomer(const http::Request& request, store::Store& store);
+  // The servers, after a look at each. Blocking, for seconds at most.
+  std::vector<Server> inspected(const store::Store& store) const;
   // An administrator's request for kMembersPath.
   Result<api::Value> list_members(const store::Store& store) const;
   // {"action": "remove" | "promote", "server": "<id or name>"}
@@ -77,8 +79,6 @@ class Cluster {
  private:
   Cluster(Options options, ServerIdentity self);
   std::vector<Server> servers(const store::Store& store) const;
-  // The same, after a look at each.
-  std::vector<Server> inspected(const store::Store& store) const;
   State inspect(const Server& server) const;
   Result<api::Value> welcome(const api::Value& request, const store::Store& store) const;
   Result<api::Value> add(uint64_t server, const api::Value& request, store::Store& store);

@@ -10,6 +10,7 @@
 #include "server/controllers/endpoint_slice.h"
 #include "server/controllers/endpoints.h"
 #include "server/controllers/garbage_collector.h"
+#include "server/controllers/leader_lease.h"
 #include "server/controllers/namespace.h"
 #include "server/controllers/node_lifecycle.h"
 #include "server/controllers/node_password.h"
@@ -75,6 +76,8 @@ std::vector<std::unique_ptr<client::Reconciler>> make_controllers(
   all.push_back(std::make_unique<GarbageCollector>(api, cache, schema, owning_resources(schema)));
   all.push_back(
       std::make_unique<NodeLifecycleController>(api, cache, events, clock, options.cluster_cidr));
+  all.push_back(std::make_unique<LeaderLeaseController>(api, cache, clock, options.holder,
+                                                        options.leader_leases));
   return all;
 }
 

@@ -20,6 +20,9 @@ struct ControllerOptions {
   std::string token_key;  // Signs the tokens that stand in Secrets. PEM; "" = none are made.
   Cidr cluster_cidr;      // Nodes get their pod ranges from it.
   int threads = 2;        // Shared by all loops.
+  // Leases that show that this server leads, and as whom (leader_lease.h).
+  std::string holder = {};
+  std::vector<std::string> leader_leases = {};
 };
 
 // All must outlive what is made.
