@@ -79,13 +79,7 @@ void Checkpointer::run() {
     lock.unlock();
     Result<Pass> pass = move(SQLITE_CHECKPOINT_PASSIVE);
     lock.lock();
-    const bool is_long = wal_pages_ / kSqueezeFactor >= wake_pages_;
-    if (pass.ok() && is_long && wal_pages_ > pass->moved_pages) {
-      lock.unlock();
-      pass = move(SQLITE_CHECKPOINT_PASSIVE);  // Of what came meanwhile, little comes meanwhile.
-      lock.lock();
-    }
-    if (pass.ok() && is_long && wal_pages_ > pass->moved_pages) {
+    if (pass.ok() && wal_pages_ / kSqueezeFactor >= wake_pages_ && wal_pages_ > pass->moved_pages) {
       squeezing_ = true;
       idle_.wait(lock, [this] { return closed_ || !in_transaction_; });
       lock.unlock();

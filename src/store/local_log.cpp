@@ -111,8 +111,8 @@ class LocalLog final : public Log {
       settling_ = std::exchange(applied_, 0);
       const MonoTime begin = clock_.monotonic();
       expected_end_ = begin + settle_took_;
+      if (!queue_.empty()) work_.notify_one();
       lock.unlock();
-      work_.notify_one();
       applier_.settle();
       lock.lock();
       settling_ = 0;
