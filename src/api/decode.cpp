@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "api/quantity.h"
-#include "base/clock.h"
 #include "base/strings.h"
+#include "base/unix_time.h"
 
 namespace orch::api {
 namespace {
@@ -265,8 +265,8 @@ class Decoder {
                     " into Go value of type string");
     }
     const bool micro = shape == Shape::micro_time;
-    WallTime parsed;
-    if (!parse_time(value->as_string(), &parsed)) {
+    UnixTime parsed;
+    if (!parse_unix_time(value->as_string(), &parsed)) {
       return refuse("parsing time \"" + value->as_string() + "\" as \"" +
                     (micro ? "2006-01-02T15:04:05.000000Z07:00" : "2006-01-02T15:04:05Z07:00") +
                     "\": cannot parse \"" + value->as_string() + "\" as \"2006\"");

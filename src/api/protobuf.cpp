@@ -8,8 +8,8 @@
 
 #include "api/duration.h"
 #include "api/protobuf_wire.h"
-#include "base/clock.h"
 #include "base/strings.h"
+#include "base/unix_time.h"
 
 namespace orch::api {
 namespace {
@@ -23,10 +23,9 @@ Result<Value> read_time(std::string_view bytes, bool micro) {
   const auto seconds = static_cast<int64_t>(ORCH_TRY(small.number(1)));
   const auto nanos = static_cast<int64_t>(ORCH_TRY(small.number(2)));
   if (seconds == 0 && nanos == 0) return Value();
-  constexpr int64_t kMost = INT64_MAX / kNanosPerSecond - 1;
-  if (seconds > kMost || seconds < -kMost) return malformed_protobuf();
+  if (seconds < kFirstUnixSecond || seconds > kLastUnixSecond) return malformed_protobuf();
   if (nanos < 0 || nanos >= kNanosPerSecond) return malformed_protobuf();
-  const WallTime time{std::chrono::nanoseconds(seconds * kNanosPerSecond + nanos)};
+  const UnixTime time{seconds, nanos};
   return Value(micro ? format_micro_time(time) : format_time(time));
 }
 

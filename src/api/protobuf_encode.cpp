@@ -8,8 +8,8 @@
 #include "api/protobuf.h"
 #include "api/protobuf_wire.h"
 #include "base/check.h"
-#include "base/clock.h"
 #include "base/strings.h"
+#include "base/unix_time.h"
 
 namespace orch::api {
 namespace {
@@ -142,12 +142,10 @@ class Encoder {
 
   // metav1.Time keeps whole seconds, MicroTime microseconds; their text says as much.
   void time(Shape shape, const Value& value) {
-    WallTime parsed;
-    if (value.is_null() || !parse_time(value.as_string(), &parsed)) return;
-    const auto seconds = std::chrono::floor<std::chrono::seconds>(parsed);
-    const int64_t nanos = shape == Shape::micro_time ? (parsed - seconds).count() : 0;
-    out_.number(2, static_cast<uint64_t>(nanos));
-    out_.number(1, static_cast<uint64_t>(seconds.time_since_epoch().count()));
+    UnixTime parsed;
+    if (value.is_null() || !parse_unix_time(value.as_string(), &parsed)) return;
+    out_.number(2, static_cast<uint64_t>(shape == Shape::micro_time ? parsed.nanos : 0));
+    out_.number(1, static_cast<uint64_t>(parsed.seconds));
   }
 
   WireWriter out_;

@@ -4,6 +4,7 @@
 #include "base/files.h"
 #include "base/result.h"
 #include "base/strings.h"
+#include "base/unix_time.h"
 
 namespace orch {
 namespace {
@@ -40,6 +41,21 @@ TEST_CASE("times go to text and back") {
   for (const char* bad : {"", "2026-02-30T00:00:00Z", "2026-01-01T00:00:00", "2026-01-01 00:00:00Z",
                           "2026-01-01T00:00:00.Z", "2026-01-01T00:00:00Zx"})
     CHECK_FALSE(parse_time(bad, &t));
+}
+
+TEST_CASE("a time beyond what nanoseconds in 64 bits can count keeps its year") {
+  for (const char* text :
+       {"9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z", "2424-01-01T00:00:00Z"}) {
+    UnixTime time;
+    REQUIRE(parse_unix_time(text, &time));
+    CHECK(format_time(time) == text);
+  }
+  WallTime t;
+  REQUIRE(parse_time("9999-12-31T23:59:59Z", &t));
+  CHECK(t == WallTime::max());
+  REQUIRE(parse_time("0001-01-01T00:00:00Z", &t));
+  CHECK(t == WallTime::min());
+  CHECK_FALSE(parse_time("9999-12-31T23:59:59-01:00", &t));
 }
 
 TEST_CASE("base64 is strict both ways") {
