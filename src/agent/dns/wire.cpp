@@ -266,7 +266,11 @@ void readdress_reply(std::string& message, const Query& query) {
   message.replace(0, 2, head.bytes());
   Writer question;
   question.name(query.question.name);
-  if (message.size() >= kHeaderBytes + question.size())
+  Reader reader(message);
+  read_header(reader);
+  reader.name();
+  // An upstream may have written the name in another way: with a pointer, it is shorter.
+  if (reader.ok() && reader.at() == kHeaderBytes + question.size())
     message.replace(kHeaderBytes, question.size(), question.bytes());
 }
 

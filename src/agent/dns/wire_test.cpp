@@ -157,6 +157,23 @@ TEST_CASE("wire: a reply is readdressed to another spelling of the question") {
   CHECK(parse_reply(message)->question.name == "A.B");
 }
 
+TEST_CASE("wire: a reply whose question is shorter than the asker's is not overwritten") {
+  // The question's second label is a pointer into the header, whose bytes read as the name "x".
+  std::string message("\x01x\x80\x80\x00\x01\x00\x00\x00\x00\x00\x00", 12);
+  message[2] = 0;
+  message += std::string(
+      "\x01"
+      "a\xc0\x00\x00\x01\x00\x01",
+      8);
+  Query query;
+  query.id = 5;
+  query.question.name = "a.x";
+  const std::string before = message.substr(12);
+  readdress_reply(message, query);
+  CHECK(message.substr(0, 2) == std::string("\x00\x05", 2));
+  CHECK(message.substr(12) == before);
+}
+
 TEST_CASE("wire: names") {
   CHECK(valid_name("a.b-c._tcp"));
   CHECK(valid_name(std::string(63, 'a')));
