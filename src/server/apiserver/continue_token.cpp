@@ -2,11 +2,13 @@
 
 #include "api/json.h"
 #include "base/strings.h"
+#include "store/store.h"
 
 namespace orch::apiserver {
 namespace {
 
-constexpr size_t kMaxTokenBytes = 4096;
+// Of a key that is all of characters which JSON escapes, in base64.
+constexpr size_t kMaxTokenBytes = 9 * store::kMaxKeyBytes;
 constexpr std::string_view kVersion = "meta.k8s.io/v1";
 
 Status not_valid(std::string_view why) {
@@ -37,6 +39,9 @@ Result<ContinueToken> decode_continue(std::string_view text, std::string_view pr
     return not_valid(": incorrect encoded start resourceVersion (version meta.k8s.io/v1)");
   }
   if (start.empty()) return not_valid(": encoded start key empty (version meta.k8s.io/v1)");
+  if (prefix.size() + start.size() > store::kMaxKeyBytes) {
+    return not_valid(": longer than any key");
+  }
   if (start.front() == '/' || start.find("..") != std::string::npos ||
       start.find('\0') != std::string::npos) {
     return not_valid(": " + start);

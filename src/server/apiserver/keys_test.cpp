@@ -4,7 +4,9 @@
 #include <catch2/catch_test_macros.hpp>
 #include <set>
 
+#include "server/apiserver/continue_token.h"
 #include "server/apiserver/encode.h"
+#include "store/store.h"
 
 namespace orch::apiserver {
 namespace {
@@ -49,6 +51,18 @@ TEST_CASE("tags are the same made of an object and of its bytes") {
     api::Value bare = api::Value::object({{"metadata", api::Value::object({{"name", "n"}})}});
     CHECK(tags_of_stored(schema, key, api::to_json(bare)) == tags_of(*resource, bare));
   }
+}
+
+TEST_CASE("a continue token that is accepted can be written again") {
+  const std::string prefix = "/pods/default/";
+  // Each of its characters takes six in JSON.
+  const std::string name(store::kMaxKeyBytes - prefix.size(), '\x01');
+  const std::string token = encode_continue({7, prefix + name}, prefix);
+  const auto read = decode_continue(token, prefix);
+  REQUIRE(read.ok());
+  CHECK(encode_continue(*read, prefix) == token);
+  CHECK(decode_continue(encode_continue({7, prefix + name + "a"}, prefix), prefix).status().code ==
+        400);
 }
 
 }  // namespace
