@@ -229,14 +229,20 @@ Result<Identity> make_ca(const std::string& common_name, int years, const Clock&
   ORCH_TRY(extend(NID_key_usage, "critical,digitalSignature,keyCertSign,cRLSign"));
   ORCH_TRY(extend(NID_subject_key_identifier, "hash"));
   if (X509_sign(made.get(), key.get(), EVP_sha256()) == 0) return openssl_error("sign CA");
-  return Identity{ORCH_TRY(certificate_pem(made.get())), ORCH_TRY(private_pem(key.get()))};
+  Identity identity;
+  identity.certificate = ORCH_TRY(certificate_pem(made.get()));
+  identity.private_key = ORCH_TRY(private_pem(key.get()));
+  return identity;
 }
 
 Result<Identity> issue_certificate(const Identity& ca, const CertificateSpec& spec,
                                    const Clock& clock) {
   const Owned<EVP_PKEY> key = new_key();
   if (!key) return openssl_error("generate key");
-  return Identity{ORCH_TRY(certify(ca, key.get(), spec, clock)), ORCH_TRY(private_pem(key.get()))};
+  Identity identity;
+  identity.certificate = ORCH_TRY(certify(ca, key.get(), spec, clock));
+  identity.private_key = ORCH_TRY(private_pem(key.get()));
+  return identity;
 }
 
 Result<std::string> make_csr(const CertificateSpec& spec, const std::string& private_key) {

@@ -30,7 +30,10 @@ class Folder {
     return write_file_atomic(path_ + "/" + name + ".crt", identity.certificate, 0600);
   }
   Result<crypto::Identity> identity(const std::string& name) const {
-    return crypto::Identity{ORCH_TRY(read(name + ".crt")), ORCH_TRY(read(name + ".key"))};
+    crypto::Identity identity;
+    identity.certificate = ORCH_TRY(read(name + ".crt"));
+    identity.private_key = ORCH_TRY(read(name + ".key"));
+    return identity;
   }
   const std::string& path() const { return path_; }
 
@@ -71,7 +74,10 @@ Result<crypto::Identity> open_leaf(const Folder& folder, const std::string& name
 Result<crypto::KeyPair> open_token_key(const Folder& folder) {
   const std::string secret = "service-account.key", open = "service-account.pub";
   if (folder.has(open)) {
-    return crypto::KeyPair{ORCH_TRY(folder.read(secret)), ORCH_TRY(folder.read(open))};
+    crypto::KeyPair kept;
+    kept.private_key = ORCH_TRY(folder.read(secret));
+    kept.public_key = ORCH_TRY(folder.read(open));
+    return kept;
   }
   crypto::KeyPair pair = ORCH_TRY(crypto::generate_key());
   ORCH_TRY(write_file_atomic(folder.path() + "/" + secret, pair.private_key, 0600));

@@ -93,7 +93,8 @@ Result<UnverifiedToken> parse_token(std::string_view token) {
   if (token.size() > crypto::max_token_bytes) return unauthorized("the token is too long");
   const auto parts = split(token, '.');
   if (parts.size() != 3) return unauthorized("the token is malformed");
-  const std::string head = ORCH_TRY(decoded(parts[0])), body = ORCH_TRY(decoded(parts[1]));
+  const std::string head = ORCH_TRY(decoded(parts[0]));
+  const std::string body = ORCH_TRY(decoded(parts[1]));
   const auto header = api::parse_json(head);
   auto claims = api::parse_json(body);
   if (!header || !claims || !claims->is_object()) return unauthorized("the token is malformed");

@@ -126,9 +126,10 @@ Result<std::string> key_set(const TokenKeys& keys) {
 }
 
 Result<Tokens> make_tokens(const TokenKeys& keys, store::Store& store, const Options& options) {
-  return Tokens(ORCH_TRY(crypto::TokenSigner::create(keys.signing)),
-                ORCH_TRY(crypto::TokenVerifier::create(keys.verifying)), options.token_names, store,
-                *options.clock, *options.random);
+  auto signer = ORCH_TRY(crypto::TokenSigner::create(keys.signing));
+  auto verifier = ORCH_TRY(crypto::TokenVerifier::create(keys.verifying));
+  return Tokens(std::move(signer), std::move(verifier), options.token_names, store, *options.clock,
+                *options.random);
 }
 
 // The store is there always, under the name that clients know it by.

@@ -120,8 +120,9 @@ Result<Policy::Rule> Policy::parse_rule(const Value& value, const std::string& p
   for (const Value& item : value["resources"].items()) {
     const std::string where = path + ".resources[" + std::to_string(rule.resources.size()) + "]";
     ORCH_TRY(check_members(item, where, {"group", "resources", "resourceNames"}));
-    Resources one{item["group"].as_string(), ORCH_TRY(texts(item, "resources", where)),
-                  ORCH_TRY(texts(item, "resourceNames", where))};
+    Resources one{.group = item["group"].as_string(), .resources = {}, .names = {}};
+    one.resources = ORCH_TRY(texts(item, "resources", where));
+    one.names = ORCH_TRY(texts(item, "resourceNames", where));
     if (!one.names.empty() && one.resources.empty()) {
       return bad_request(where + ".resourceNames: needs at least one of resources");
     }
