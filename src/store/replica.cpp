@@ -13,7 +13,11 @@ namespace {
 constexpr size_t kMaxOpen = 4;  // Of ours; more of them would not be faster (facts in ADR 0006).
 constexpr size_t kMaxBatchWrites = 1024;
 constexpr size_t kMaxBatchBytes = 1u << 20;
-constexpr size_t kMaxForwarded = 64;       // Of others; they send again.
+constexpr size_t kMaxForwarded = 64;  // Of others; they send again.
+// libraft sends a heartbeat with a tick, unless it has sent something in so many milliseconds; to a
+// follower that it has not heard of since the tick before, which any quiet one is then, it also
+// sends new entries that seldom. So this is much less than a tick.
+constexpr unsigned kQuietMs = 10;
 constexpr unsigned kCopyAgainMs = 10'000;  // A copy of the state is sent again after so long.
 
 Status unknown_change() {
@@ -54,8 +58,10 @@ Replica::Replica(const Options& options, raft_io& io, Machine& machine, Store::T
   raft_.data = this;
   if (init_code_ != 0) return;
   start_io_ = std::exchange(io_.start, start_io);
+  send_ = std::exchange(io_.send, send_message);
+  get_copy_ = std::exchange(io_.snapshot_get, get_copy);
   raft_set_election_timeout(&raft_, options_.election_ms);
-  raft_set_heartbeat_timeout(&raft_, options_.heartbeat_ms);
+  raft_set_heartbeat_timeout(&raft_, kQuietMs);
   raft_set_install_snapshot_timeout(&raft_, kCopyAgainMs);
   raft_set_pre_vote(&raft_, true);
 }
@@ -99,32 +105,6 @@ Result<void> Replica::start(std::string_view note, const std::vector<Member>& fi
                           "; remove the server and let it join again");
   }
   return {};
-}
-
-void Replica::hand_over(std::function<void()> done) {
-  if (handed_over_ || !leads()) return done();
-  handed_over_ = std::move(done);
-  hand_over_since_ = now();
-}
-
-void Replica::go_on_handing_over() {
-  if (!handed_over_) return;
-  // libraft waits for a next leader, and there may never be one.
-  const bool late = now() - hand_over_since_ >= raft_.election_timeout;
-  if (transferring_) return late ? end_handing_over() : void();
-  const bool drained = raft_last_index(&raft_) == raft_last_applied(&raft_);
-  if (leads() && !drained && !late) return;
-  const auto ended = [](struct raft_transfer* transfer) {
-    static_cast<Replica*>(transfer->data)->end_handing_over();
-  };
-  transfer_.data = this;
-  transferring_ = leads() && drained && raft_transfer(&raft_, &transfer_, 0, ended) == 0;
-  if (!transferring_) end_handing_over();
-}
-
-void Replica::end_handing_over() {
-  transferring_ = false;
-  if (const auto done = std::exchange(handed_over_, nullptr)) done();
 }
 
 void Replica::close(std::function<void()> closed) {
@@ -237,6 +217,7 @@ void Replica::turn() {
   reads_.turn(standing());
   membership_.turn(now(), known_leader_, leads(), has_copy_);
   go_on_handing_over();
+  tell_commit();
 }
 
 void Replica::look_at_members() {
@@ -259,6 +240,7 @@ void Replica::look_at_leader() {
   known_term_ = term_now;
   lead_from_ = raft_last_index(&raft_);
   sent_ = 0;
+  told_commit_.clear();
   reads_.leader_changed();
 }
 

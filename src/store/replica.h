@@ -14,11 +14,17 @@
 // - A consistent read is a read index (read_index.h); who the servers are is membership.h's.
 // - libraft 0.22.1 reads from null when another's whole state arrives while a copy of our own is
 //   being written. Such a message is dropped before it gets there; the leader sends it again.
+// - libraft's leader says what is agreed on with its next entry or heartbeat only, and a follower
+//   would apply, and answer its writers, that much later. So a heartbeat is sent at once.
+// - Nor does it bear that its own copy can't be read when it wants to send it: it frees what it
+// never
+//   had. So it is given an empty one, which is not sent.
 // - What is broken takes no part: libraft gets neither messages nor ticks any more.
 #pragma once
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -109,6 +115,10 @@ class Replica {
   static void take_tick(raft_io* io);
   static void take_message(raft_io* io, raft_message* message);
   bool lets_in(const raft_message& message);
+  static int send_message(raft_io* io, raft_io_send* request, const raft_message* message,
+                          raft_io_send_cb done);
+  static int get_copy(raft_io* io, raft_io_snapshot_get* request, raft_io_snapshot_get_cb done);
+  void tell_commit();
   static int apply_entry(raft_fsm* fsm, const raft_buffer* buffer, void** result);
   static int make_copy(raft_fsm* fsm, raft_buffer* buffers[], unsigned* count);
   static int drop_copy(raft_fsm* fsm, raft_buffer* buffers[], unsigned* count);
@@ -128,6 +138,7 @@ class Replica {
   void look_at_members();
   void go_on_handing_over();
   void end_handing_over();
+  uint64_t heir();
   void fill_batches();
   void send_batches();
   void submit(std::string bytes);
@@ -144,6 +155,10 @@ class Replica {
   raft_fsm fsm_{};
   int init_code_ = 0;
   int (*start_io_)(raft_io*, unsigned, raft_io_tick_cb, raft_io_recv_cb) = nullptr;
+  int (*send_)(raft_io*, raft_io_send*, const raft_message*, raft_io_send_cb) = nullptr;
+  int (*get_copy_)(raft_io*, raft_io_snapshot_get*, raft_io_snapshot_get_cb) = nullptr;
+  std::map<uint64_t, uint64_t> told_commit_;  // By server: what it was last told, of this term.
+  std::optional<unsigned char> append_version_;
   raft_io_tick_cb tick_ = nullptr;
   raft_io_recv_cb receive_ = nullptr;
   std::function<void()> closed_;

@@ -110,11 +110,11 @@ void Replica::give_up_restored() {
 
 // --- Between libraft and its disk and network.
 
-int Replica::start_io(raft_io* io, unsigned ms, raft_io_tick_cb tick, raft_io_recv_cb receive) {
+int Replica::start_io(raft_io* io, unsigned, raft_io_tick_cb tick, raft_io_recv_cb receive) {
   Replica* const self = replica_of(io);
   self->tick_ = tick;
   self->receive_ = receive;
-  return self->start_io_(io, ms, take_tick, take_message);
+  return self->start_io_(io, self->options_.heartbeat_ms, take_tick, take_message);
 }
 
 void Replica::take_tick(raft_io* io) {
@@ -126,6 +126,42 @@ void Replica::take_message(raft_io* io, raft_message* message) {
   Replica* const self = replica_of(io);
   if (self->lets_in(*message)) return self->receive_(io, message);
   discard(message);
+}
+
+int Replica::send_message(raft_io* io, raft_io_send* request, const raft_message* message,
+                          raft_io_send_cb done) {
+  Replica* const self = replica_of(io);
+  if (message->type == RAFT_APPEND_ENTRIES) {
+    uint64_t& told = self->told_commit_[message->server_id];
+    told = std::max<uint64_t>(told, message->append_entries.leader_commit);
+    self->append_version_ = message->append_entries.version;
+  }
+  const bool is_copy = message->type == RAFT_INSTALL_SNAPSHOT;
+  if (is_copy && message->install_snapshot.data.len == 0) return RAFT_NOCONNECTION;
+  return self->send_(io, request, message, done);
+}
+
+int Replica::get_copy(raft_io* io, raft_io_snapshot_get* request, raft_io_snapshot_get_cb done) {
+  struct Getting {
+    raft_io_snapshot_get request{};
+    raft_io_snapshot_get* theirs = nullptr;
+    raft_io_snapshot_get_cb done = nullptr;
+  };
+  auto* const getting = new Getting{.theirs = request, .done = done};
+  getting->request.data = getting;
+  const auto got = [](raft_io_snapshot_get* ended, raft_snapshot* copy, int code) {
+    const std::unique_ptr<Getting> own(static_cast<Getting*>(ended->data));
+    if (code != 0) {
+      log::error("store", std::string("read the log's copy of the state: ") + raft_strerror(code));
+      copy = static_cast<raft_snapshot*>(raft_calloc(1, sizeof *copy));
+      copy->bufs = static_cast<raft_buffer*>(raft_calloc(1, sizeof *copy->bufs));
+      copy->n_bufs = 1;
+    }
+    own->done(own->theirs, copy, 0);
+  };
+  const int code = replica_of(io)->get_copy_(io, &getting->request, got);
+  if (code != 0) delete getting;
+  return code;
 }
 
 bool Replica::lets_in(const raft_message& message) {

@@ -158,6 +158,17 @@ TEST_CASE("a write for one term is refused in any other, on every server") {
   CHECK(single->commit(write).status().code == 503);
 }
 
+// libraft tells followers only with its next heartbeat what is agreed on.
+TEST_CASE("a writer at a follower does not wait for heartbeats") {
+  ThreeServers servers;
+  TestServer& follower = *servers.others(servers.first.wait_for_leader())[0];
+  constexpr int kWrites = 50;
+  constexpr std::chrono::milliseconds kHeartbeat{60};
+  const MonoTime before = system_clock().monotonic();
+  for (int i = 0; i < kWrites; ++i) must(follower->commit(put("/k/" + std::to_string(i))));
+  CHECK(system_clock().monotonic() - before < kWrites * kHeartbeat);
+}
+
 TEST_CASE("servers are added, promoted, demoted and removed through any of them") {
   ThreeServers servers;
   TestServer fourth(servers.wires, 4);

@@ -1,0 +1,72 @@
+// Replica: what a leader does beside proposing: it says at once what is agreed on, and hands over.
+#include <algorithm>
+
+#include "store/replica.h"
+
+namespace orch::store {
+
+// To servers that have the last entry that is agreed on, and don't know yet that it is. It must be
+// of this term, for its term is part of what is said.
+void Replica::tell_commit() {
+  const raft_index commit = raft_commit_index(&raft_);
+  if (!leads() || !append_version_ || commit <= lead_from_) return;
+  for (unsigned i = 0; i < raft_.configuration.n; ++i) {
+    const raft_server& server = raft_.configuration.servers[i];
+    raft_index match = 0;
+    if (server.id == options_.server || told_commit_[server.id] >= commit) continue;
+    if (raft_match_index(&raft_, server.id, &match) != 0 || match < commit) continue;
+    raft_message message{};
+    message.type = RAFT_APPEND_ENTRIES;
+    message.server_id = server.id;
+    message.server_address = server.address;
+    message.append_entries.version = *append_version_;
+    message.append_entries.term = raft_current_term(&raft_);
+    message.append_entries.prev_log_index = commit;
+    message.append_entries.prev_log_term = raft_current_term(&raft_);
+    message.append_entries.leader_commit = commit;
+    auto* const request = new raft_io_send();
+    const auto free_it = [](raft_io_send* sent, int) { delete sent; };
+    if (send_message(&io_, request, &message, free_it) != 0) delete request;
+  }
+}
+
+void Replica::hand_over(std::function<void()> done) {
+  if (handed_over_ || !leads()) return done();
+  handed_over_ = std::move(done);
+  hand_over_since_ = now();
+}
+
+void Replica::go_on_handing_over() {
+  if (!handed_over_) return;
+  // libraft waits for a next leader, and there may never be one.
+  const bool late = now() - hand_over_since_ >= raft_.election_timeout;
+  if (transferring_) return late ? end_handing_over() : void();
+  const bool drained = raft_last_index(&raft_) == raft_last_applied(&raft_);
+  if (leads() && !drained && !late) return;
+  const auto ended = [](struct raft_transfer* transfer) {
+    static_cast<Replica*>(transfer->data)->end_handing_over();
+  };
+  transfer_.data = this;
+  const uint64_t next = drained ? heir() : 0;
+  transferring_ = next != 0 && raft_transfer(&raft_, &transfer_, next, ended) == 0;
+  if (!transferring_) end_handing_over();
+}
+
+// A voter that has all of the log and is there; libraft would take any.
+uint64_t Replica::heir() {
+  if (!leads()) return 0;
+  for (const Member& member : membership_.members()) {
+    raft_index match = 0;
+    const bool fits = member.voter && member.server != options_.server &&
+                      raft_match_index(&raft_, member.server, &match) == 0;
+    if (fits && match == raft_last_index(&raft_)) return member.server;
+  }
+  return 0;
+}
+
+void Replica::end_handing_over() {
+  transferring_ = false;
+  if (const auto done = std::exchange(handed_over_, nullptr)) done();
+}
+
+}  // namespace orch::store
