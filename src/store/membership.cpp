@@ -70,9 +70,10 @@ size_t Membership::voters() const {
 }
 
 bool Membership::was_removed() {
-  if (has(self_)) was_member_ = true;
-  if (!was_member_) return false;
   const auto [committed, uncommitted] = version();
+  // What is not agreed on yet may be taken back.
+  if (uncommitted == 0 && has(self_)) was_member_ = true;
+  if (!was_member_) return false;
   if (removed_at_ > std::max(committed, uncommitted)) return true;
   return log_.configuration.n > 0 && uncommitted == 0 && !has(self_);
 }

@@ -1,10 +1,17 @@
 #include "store/raft_folder.h"
 
 #include <cstdlib>
+#include <filesystem>
 
 #include "base/files.h"
 
 namespace orch::store {
+
+namespace {
+
+constexpr const char* kFirstEntry = "0000000000000001-0000000000000001";
+
+}  // namespace
 
 std::string log_directory(const std::string& directory) { return directory + "/raft"; }
 
@@ -21,9 +28,40 @@ Result<uint64_t> next_boot(const std::string& directory, Clock& clock) {
   return boot;
 }
 
+namespace {
+
+bool has_metadata(const std::string& folder) {
+  return file_exists(folder + "/metadata1") || file_exists(folder + "/metadata2");
+}
+
+// libraft writes a log's metadata, then its first entry; what it opens for entries (open-1) and
+// copies come once it has started.
+bool is_half_begun(const std::string& folder) {
+  if (!has_metadata(folder)) return false;
+  std::error_code code;
+  for (const auto& file : std::filesystem::directory_iterator(folder, code)) {
+    const std::string name = file.path().filename();
+    const bool may_be = name.starts_with("metadata") || name.starts_with("tmp-") ||
+                        name == "boot" || name == kFirstEntry;
+    if (!may_be) return false;
+  }
+  return !code;
+}
+
+}  // namespace
+
 bool has_raft_log(const std::string& directory) {
   const std::string folder = log_directory(directory);
-  return file_exists(folder + "/metadata1") || file_exists(folder + "/metadata2");
+  return has_metadata(folder) && !is_half_begun(folder);
+}
+
+Result<void> forget_half_a_beginning(const std::string& directory) {
+  const std::string folder = log_directory(directory);
+  if (!is_half_begun(folder)) return {};
+  for (const char* name : {"metadata1", "metadata2", kFirstEntry}) {
+    ORCH_TRY(remove_tree(folder + "/" + name));
+  }
+  return {};
 }
 
 }  // namespace orch::store

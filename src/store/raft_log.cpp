@@ -112,7 +112,7 @@ class RaftLog final : public Log {
   std::unique_ptr<Replica> replica_;
   Stage stage_ = Stage::running;
   std::pair<uint64_t, uint64_t> members_version_{~0ull, 0};
-  bool healing_ = false;  // Our address is being told to the others.
+  uint64_t healed_in_ = 0;  // The term in which our address was told to the others.
 
   std::shared_ptr<LoopQueue> tasks_;
   mutable std::mutex mutex_;
@@ -221,6 +221,8 @@ Result<void> RaftLog::start_replica(const Options& options, Store::Tagger tagger
                                     const RaftStart& start) {
   const std::string directory = log_directory(options.directory);
   const uint64_t boot = ORCH_TRY(next_boot(options.directory, clock_));
+  if (replication_.begins && start.note.empty())
+    ORCH_TRY(forget_half_a_beginning(options.directory));
   disk_.io.version = 2;
   disk_.log = this;
   const int code = raft_uv_init(&disk_.io, &loop_, directory.c_str(), streams_->transport());
@@ -263,7 +265,9 @@ void RaftLog::time_appends() {
     const auto written = [](raft_io_append* ended, int status) {
       const std::unique_ptr<Timed> own(static_cast<Timed*>(ended->data));
       own->log->pace_.note(own->log->clock_.monotonic() - own->began);
-      own->done(own->theirs, status);
+      // libraft takes a failure for the end.
+      if (status == 0) return own->done(own->theirs, status);
+      if (own->log->stage_ != Stage::closing) own->log->replica_->disk_failed(status);
     };
     const int code = log->append_(io, &timed->request, entries, count, written);
     if (code != 0) delete timed;
@@ -328,15 +332,15 @@ void RaftLog::publish() {
 
 // The others know this server by an address that it doesn't have any more.
 void RaftLog::heal_address() {
-  if (healing_ || stage_ != Stage::running || replica_->leader() == 0) return;
+  if (stage_ != Stage::running || replica_->leader() == 0) return;
+  if (healed_in_ == replica_->term()) return;  // Once in a term: they find this server as it is.
   for (const Member& member : replica_->membership().members()) {
     if (member.server != replication_.server || member.address == replication_.address) continue;
-    healing_ = true;
+    healed_in_ = replica_->term();
     const MemberChange change{.kind = MemberChange::Kind::add,
                               .server = replication_.server,
                               .address = replication_.address};
-    replica_->change_members(change, [this](const Result<void>& changed) {
-      healing_ = false;
+    replica_->change_members(change, [](const Result<void>& changed) {
       if (!changed) log::warning("store", "tell my address: " + changed.status().message);
     });
   }

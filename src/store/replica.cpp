@@ -59,6 +59,8 @@ Replica::Replica(const Options& options, raft_io& io, Machine& machine, Store::T
   if (init_code_ != 0) return;
   start_io_ = std::exchange(io_.start, start_io);
   send_ = std::exchange(io_.send, send_message);
+  set_term_ = std::exchange(io_.set_term, set_term);
+  set_vote_ = std::exchange(io_.set_vote, set_vote);
   get_copy_ = std::exchange(io_.snapshot_get, get_copy);
   raft_set_election_timeout(&raft_, options_.election_ms);
   raft_set_heartbeat_timeout(&raft_, kQuietMs);
@@ -205,7 +207,10 @@ void Replica::propose(Proposal proposal) {
 }
 
 void Replica::turn() {
-  if (broken_) return refuse_all(*broken_);
+  if (broken_) {
+    end_handing_over();
+    return refuse_all(*broken_);
+  }
   if (std::exchange(made_first_copy_, false)) has_copy_ = true;
   set_copy_rule();
   lead_to_first_copy();
@@ -317,8 +322,9 @@ void Replica::submit(std::string bytes) {
   const int code = raft_apply(&raft_, request, &buffer, 1, free_it);
   if (code == 0) return;
   delete request;
+  // Of another failure than this, libraft has freed the entry already.
+  if (code != RAFT_NOTLEADER) return disk_failed(code);
   raft_free(buffer.base);
-  log::warning("store", std::string("propose: ") + raft_strerror(code));
 }
 
 // --- Reading, and what others say.

@@ -19,6 +19,9 @@
 // - Nor does it bear that its own copy can't be read when it wants to send it: it frees what it
 // never
 //   had. So it is given an empty one, which is not sent.
+// - libraft goes on in memory when its term or vote or an entry could not be written, and would
+// count
+//   them. So such a failure breaks the replica.
 // - What is broken takes no part: libraft gets neither messages nor ticks any more.
 #pragma once
 
@@ -83,6 +86,8 @@ class Replica {
   void receive(uint64_t from, std::string_view message);
   void turn();
   void set_election_ms(unsigned ms);
+  // The log's disk failed otherwise than by being full: what is on it isn't known any more.
+  void disk_failed(int code);
 
   bool leads();
   uint64_t leader();  // 0 when none is known.
@@ -117,6 +122,8 @@ class Replica {
   bool lets_in(const raft_message& message);
   static int send_message(raft_io* io, raft_io_send* request, const raft_message* message,
                           raft_io_send_cb done);
+  static int set_term(raft_io* io, raft_term term);
+  static int set_vote(raft_io* io, raft_id server);
   static int get_copy(raft_io* io, raft_io_snapshot_get* request, raft_io_snapshot_get_cb done);
   void tell_commit();
   static int apply_entry(raft_fsm* fsm, const raft_buffer* buffer, void** result);
@@ -156,6 +163,8 @@ class Replica {
   int init_code_ = 0;
   int (*start_io_)(raft_io*, unsigned, raft_io_tick_cb, raft_io_recv_cb) = nullptr;
   int (*send_)(raft_io*, raft_io_send*, const raft_message*, raft_io_send_cb) = nullptr;
+  int (*set_term_)(raft_io*, raft_term) = nullptr;
+  int (*set_vote_)(raft_io*, raft_id) = nullptr;
   int (*get_copy_)(raft_io*, raft_io_snapshot_get*, raft_io_snapshot_get_cb) = nullptr;
   std::map<uint64_t, uint64_t> told_commit_;  // By server: what it was last told, of this term.
   std::optional<unsigned char> append_version_;

@@ -141,6 +141,26 @@ int Replica::send_message(raft_io* io, raft_io_send* request, const raft_message
   return self->send_(io, request, message, done);
 }
 
+int Replica::set_term(raft_io* io, raft_term term) {
+  Replica* const self = replica_of(io);
+  const int code = self->set_term_(io, term);
+  if (code != 0) self->disk_failed(code);
+  return code;
+}
+
+int Replica::set_vote(raft_io* io, raft_id server) {
+  Replica* const self = replica_of(io);
+  const int code = self->set_vote_(io, server);
+  if (code != 0) self->disk_failed(code);
+  return code;
+}
+
+void Replica::disk_failed(int code) {
+  if (broken_) return;
+  fail(service_unavailable(std::string("the log could not be written: ") + raft_strerror(code) +
+                           "; this server takes no part until orch is restarted"));
+}
+
 int Replica::get_copy(raft_io* io, raft_io_snapshot_get* request, raft_io_snapshot_get_cb done) {
   struct Getting {
     raft_io_snapshot_get request{};

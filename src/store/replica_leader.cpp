@@ -31,7 +31,7 @@ void Replica::tell_commit() {
 }
 
 void Replica::hand_over(std::function<void()> done) {
-  if (handed_over_ || !leads()) return done();
+  if (broken_ || handed_over_ || !leads()) return done();
   handed_over_ = std::move(done);
   hand_over_since_ = now();
 }
