@@ -16,8 +16,6 @@ namespace {
 constexpr size_t kMaxOrders = 16;
 constexpr size_t kMaxAddressBytes = 255;
 
-std::string name_of(uint64_t server) { return "server " + std::to_string(server); }
-
 Status status_of(int code, std::string_view text) {
   Status status;
   const std::string message(text);
@@ -182,19 +180,19 @@ Result<Membership::Step> Membership::plan(const MemberChange& change) const {
     }
     for (const Member& member : members()) {
       if (member.address == change.address && member.server != change.server) {
-        return bad_request(name_of(member.server) + " is at " + change.address + " already");
+        return bad_request(server_text(member.server) + " is at " + change.address + " already");
       }
     }
     if (known != nullptr && known->address == change.address) return Step::nothing;
     return Step::configure;
   }
-  if (known == nullptr) return not_found(name_of(change.server) + " is no member");
+  if (known == nullptr) return not_found(server_text(change.server) + " is no member");
   const bool votes = known->role == RAFT_VOTER;
   if (change.kind == Kind::promote) return votes ? Step::nothing : Step::promote;
   if (change.kind == Kind::demote && !votes) return Step::nothing;
   if (votes && voters() == 1) {
-    return bad_request(name_of(change.server) + " is the last one that votes: without it nothing " +
-                       "could be written");
+    return bad_request(server_text(change.server) +
+                       " is the last one that votes: without it nothing " + "could be written");
   }
   return change.server == self_ && votes ? Step::hand_over : Step::configure;
 }
@@ -273,7 +271,7 @@ void Membership::finished(raft_change* request, int code) {
     if (order.change.kind == MemberChange::Kind::remove) self->tell_removed(order.change.server);
     return self->answer(order, {});
   }
-  self->answer(order, service_unavailable(name_of(order.change.server) +
+  self->answer(order, service_unavailable(server_text(order.change.server) +
                                           " does not catch up: " + raft_strerror(code)));
 }
 

@@ -3,11 +3,19 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdio>
 #include <string>
 
 #include "store/packing.h"
 
 namespace orch::store {
+
+// A server as people see it: 16 hex digits, as `orch member list` has it too.
+inline std::string server_text(uint64_t server) {
+  char digits[17];
+  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(server));
+  return std::string("server ") + digits;
+}
 
 class Peers {
  public:

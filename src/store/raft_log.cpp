@@ -239,6 +239,7 @@ Result<void> RaftLog::start_replica(const Options& options, Store::Tagger tagger
   replica.address = replication_.address;
   replica.election_ms = pace_.election_ms();
   replica.renew = start.renew;
+  replica.alone = replication_.alone;
   replica.cipher = options.cipher;
   replica_ = std::make_unique<Replica>(replica, disk_.io, machine_, std::move(tagger), *streams_);
   streams_->on_message(
@@ -325,7 +326,7 @@ void RaftLog::publish() {
   log::info("store", "term " + std::to_string(now.term) +
                          (now.leader == 0 ? ": no leader is known"
                           : now.ours      ? ": this server leads"
-                                          : ": server " + std::to_string(now.leader) + " leads"));
+                                          : ": " + server_text(now.leader) + " leads"));
   const std::lock_guard telling(tell_mutex_);
   if (tell_) tell_(now);
 }

@@ -85,6 +85,16 @@ Result<void> Replica::begin_log(const std::vector<Member>& members) {
   return service_unavailable(std::string("begin the log: ") + raft_strerror(code));
 }
 
+Result<void> Replica::make_alone() {
+  raft_configuration self;
+  raft_configuration_init(&self);
+  int code = raft_configuration_add(&self, options_.server, options_.address.c_str(), RAFT_VOTER);
+  if (code == 0) code = raft_recover(&raft_, &self);
+  raft_configuration_close(&self);
+  if (code == 0) return {};
+  return service_unavailable(std::string("take the log over: ") + raft_strerror(code));
+}
+
 Result<void> Replica::start(std::string_view note, const std::vector<Member>& first_members) {
   if (init_code_ != 0) {
     return service_unavailable(std::string("open the log: ") + raft_strerror(init_code_) + ": " +
@@ -92,6 +102,7 @@ Result<void> Replica::start(std::string_view note, const std::vector<Member>& fi
   }
   if (!note.empty()) progress_ = ORCH_TRY(Progress::decode(note));
   if (note.empty() && !first_members.empty()) ORCH_TRY(begin_log(first_members));
+  if (options_.alone) ORCH_TRY(make_alone());
   const int code = raft_start(&raft_);
   if (options_.renew) has_copy_ = false;
   set_copy_rule();

@@ -54,6 +54,7 @@ class Replica {
     // A copy of the state takes the log's place when so many entries were added; so many of them
     // stay, for servers that lag.
     unsigned copy_after = 8192, keep = 2048;
+    bool alone = false;  // As in Replication.
     // The log may hold values that the cipher would not leave so now: begin it with a new copy.
     bool renew = false;
     uint64_t resend_ms = 1000;            // What is open is sent again.
@@ -131,6 +132,7 @@ class Replica {
   static int drop_copy(raft_fsm* fsm, raft_buffer* buffers[], unsigned* count);
   static int take_copy(raft_fsm* fsm, raft_buffer* buffer);
 
+  Result<void> make_alone();
   Result<void> begin_log(const std::vector<Member>& members);
   Result<void> apply(std::string_view bytes);
   Result<void> restore(std::string_view bytes);

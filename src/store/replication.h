@@ -42,6 +42,9 @@ struct Replication {
   // its table has. Else it waits until a server of an existing log adds it.
   bool begins = false;
   PeerStreams* streams = nullptr;  // Outlives the store.
+  // The other servers are lost for good: this one goes on as the only member of the log that it
+  // has, agreed on or not. See cli/cluster_reset.cpp.
+  bool alone = false;
 };
 
 // Who leads. A single server always leads itself, in term 0.

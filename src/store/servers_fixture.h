@@ -95,6 +95,10 @@ class TestServer final : public PeerStreams {
       changed_.notify_all();
     });
   }
+  void start_alone() {
+    replication_.alone = true;
+    start();
+  }
   void stop() {
     if (!store_) return;
     wires_.take_away(id_);
