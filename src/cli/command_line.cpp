@@ -133,10 +133,10 @@ void add_snapshot_flags(CLI::App* app, ServerOptions& o) {
   flag(app, "snapshot-interval", o.snapshot_interval, "Time between snapshots; 0 makes none");
   flag(app, "snapshot-retention", o.snapshot_retention, "How many scheduled snapshots are kept");
   app->add_flag("--cluster-reset", o.cluster_reset,
-                "Make this server the whole cluster, say what was done, and end")
+                "Make this server the whole cluster, with what it has or a snapshot; then end")
       ->envname(environment_name("cluster-reset"));
   flag(app, "cluster-reset-restore-path", o.cluster_reset_restore_path,
-       "The snapshot that the cluster is made of then");
+       "The snapshot that the cluster is made of then (default: what this server has)");
 }
 
 // `orch snapshot ...`: each verb, and what the command line means by it.

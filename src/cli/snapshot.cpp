@@ -81,10 +81,7 @@ int run_snapshot_prune(const SnapshotOptions& options) {
 int run_cluster_reset(const ServerOptions& options) {
   if (!options.cluster_reset)
     return fail(bad_request("--cluster-reset-restore-path needs --cluster-reset"));
-  if (options.cluster_reset_restore_path.empty())
-    return fail(bad_request(
-        "--cluster-reset needs --cluster-reset-restore-path: this cluster has one server, which is "
-        "all that there is of it"));
+  if (options.cluster_reset_restore_path.empty()) return run_reset_to_one(options);
   return run_restore(snapshots::place_of(options.node.data_dir, options.snapshot_dir),
                      options.cluster_reset_restore_path);
 }

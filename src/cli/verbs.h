@@ -10,6 +10,8 @@ inline constexpr const char* kVersion = "0.1.0";
 int run_server(const ServerOptions& options);
 // What `orch server --cluster-reset` does instead.
 int run_cluster_reset(const ServerOptions& options);
+// Without a snapshot to restore.
+int run_reset_to_one(const ServerOptions& options);
 int run_agent(const AgentOptions& options);
 int run_image_import(const ImageOptions& options);
 int run_image_list(const ImageOptions& options);
