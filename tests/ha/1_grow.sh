@@ -67,6 +67,6 @@ has "$(on 3 curl -sk -H "Authorization: Bearer $bearer" "$(url 3)/apis/authentic
 same "$(on 3 curl -sk -o /dev/null -w '%{http_code}' -H "Authorization: Bearer $bearer" \
   "$(url 3)/orch/v1/members")" 403
 # Nobody who isn't a server, or an administrator, gets in by their doors.
-same "$(on 2 curl -sk -o /dev/null -w '%{http_code}' "$(url 1)/orch/v1/members")" 401
+same "$(on 2 curl -sk -o /dev/null -w '%{http_code}' "$(url 1)/orch/v1/members")" 403
 same "$(on 2 curl -sk -o /dev/null -w '%{http_code}' "$(url 1)/orch/v1/peer?use=raft")" 401
 same "$(on 2 curl -sk -o /dev/null -w '%{http_code}' -XPOST -d '{}' "$(url 1)/orch/v1/servers")" 401
