@@ -364,11 +364,11 @@ void ApiServer::stop() {
   rooms_->watches.stop();
   rooms_->streams.stop();
   rooms_->slow.stop();
-  rooms_->servers.stop();
   rooms_->registry.stop();
   rooms_->fresh.stop();
   rooms_->timers.stop();
   rooms_->store->close();
+  rooms_->servers.stop();  // What waits there for a majority has been told by the store.
   if (rooms_->options.cluster) rooms_->options.cluster->stop();
   if (rooms_->audit) rooms_->audit->log->close();
 }
