@@ -5,10 +5,10 @@ has "$(member 1 list 2>&1 || true)" "--cluster-init"
 stop 1
 printf 'apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n' >"$work/policy.yaml"
 audited="--audit-policy-file $work/policy.yaml --audit-log-path $work/audit.log"
-# shellcheck disable=SC2086
-start 1 --cluster-init $audited
+# shellcheck disable=SC2046,SC2086
+start 1 $(page 'orch server --cluster-init') $audited
 seen 1 before
-list=$(member 1 list)
+list=$(member 1 "$(page 'orch member list')")
 has "$list" "^ID  *NAME  *ADDRESS  *ROLE  *LEADER  *STATUS$"
 has "$list" "server-1  *192.168.250.1:6443  *voter  *true  *Ready"
 token=$(cat "$(data 1)/server/server-token")
@@ -44,11 +44,13 @@ start 2 --server "$(url 1)" --token-file "$work/token-2"
 stop 2
 rm "$work/token-2"
 start 2 --server "$(url 1)" --token-file "$work/token-2"
-start 3 --server "$(url 2)" --token-file "$work/token"
+# shellcheck disable=SC2046
+start 3 $(page 'orch server --server https://FIRST:6443 --token-file /etc/orch/server-token' \
+  FIRST "${addresses[2]}" /etc/orch/server-token "$work/token")
 ready_voters 1 3
 ready_voters 2 3
 ready_voters 3 3
-for n in 1 2 3; do seen $n before || { kube $n get cm,ns; fail "server $n"; }; done
+for n in 1 2 3; do seen $n before; done
 for n in 1 2 3; do put $n "of-$n"; done
 for n in 1 2 3; do for m in 1 2 3; do seen $n "of-$m"; done; done
 for n in 2 3; do

@@ -11,7 +11,8 @@ has "$(member 1 promote server-1 2>&1 || true)" "is a voter already"
 # A name is only free once its server is removed.
 called=server-$dead refused 4 "the name \"server-$dead\" belongs" --server "$(url 1)" \
   --token "$token"
-has "$(member 1 remove "server-$dead")" "^removed [0-9a-f]* (server-$dead)"
+# shellcheck disable=SC2046
+has "$(member 1 $(page 'orch member remove two' two "server-$dead"))" "^removed [0-9a-f]* (server-$dead)"
 ready_voters 1 2
 lacks "$(member 1 list)" "server-$dead"
 

@@ -12,7 +12,7 @@ wait_for_line "$work/server-1.log" "no leader is known" "${pids[1]}" 30
 kill -TERM "${pids[1]}"
 wait "${pids[1]}" || fail "a server that waited for the others ended with $?"
 unset "pids[1]"
-said=$(on 1 "$ORCH" server --cluster-reset --data-dir "$(data 1)")
+said=$(on 1 "$ORCH" server "$(page 'orch server --cluster-reset')" --data-dir "$(data 1)")
 has "$said" "this server is the whole cluster now"
 start 1
 ready_voters 1 1
@@ -29,3 +29,15 @@ for n in 2 3; do
 done
 ready_voters 3 3
 for n in 1 2 3; do seen $n anew; done
+
+# And where no server is left there is a snapshot.
+said=$(on 3 "$ORCH" snapshot save --data-dir "$(data 3)")
+saved=${said#saved }
+saved=${saved%% *}
+# shellcheck disable=SC2046
+on 4 "$ORCH" server --data-dir "$(data 4)" $(page \
+  'orch server --cluster-reset --cluster-reset-restore-path /root/on-demand-20260102T030405.678Z.tar.gz' \
+  /root/on-demand-20260102T030405.678Z.tar.gz "$saved")
+start 4 --cluster-init
+ready_voters 4 1
+seen 4 anew
