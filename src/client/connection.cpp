@@ -2,6 +2,7 @@
 #include "client/connection.h"
 
 #include <algorithm>
+#include <atomic>
 #include <functional>
 #include <set>
 
@@ -56,14 +57,21 @@ class Connection::Stream : public http::ResponseStream {
   }
   const http::Response& head() const override { return inner_->head(); }
   Result<size_t> read(char* into, size_t size, int timeout_ms) override {
-    return inner_->read(into, size, timeout_ms);
+    Result<size_t> read = inner_->read(into, size, timeout_ms);
+    // Whoever breaks off in the middle is gone.
+    if (!read && !cancelled_) connection_.note_failed(*server_, read.status());
+    return read;
   }
-  void cancel() override { inner_->cancel(); }
+  void cancel() override {
+    cancelled_ = true;
+    inner_->cancel();
+  }
 
  private:
   Connection& connection_;
   const std::shared_ptr<Server> server_;
   const std::unique_ptr<http::ResponseStream> inner_;
+  std::atomic<bool> cancelled_{false};
 };
 
 Result<std::shared_ptr<Connection>> Connection::create(const ClusterAccess& access,
@@ -78,6 +86,7 @@ Result<std::shared_ptr<Connection>> Connection::create(const ClusterAccess& acce
     options.insecure_skip_verify = access.insecure_skip_verify;
     options.connect_timeout_ms = kConnectTimeoutMs;
     options.response_timeout_ms = kAnswerTimeoutMs;
+    options.silent_peer_ms = kSilentServerMs;
     return http::Client::create(std::move(options));
   };
   std::vector<std::string> urls{access.url};

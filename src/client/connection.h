@@ -26,8 +26,9 @@ namespace orch::client {
 
 class Connection {
  public:
-  static constexpr int kConnectTimeoutMs = 5'000;
+  static constexpr int kConnectTimeoutMs = 3'000;
   static constexpr int kAnswerTimeoutMs = 20'000;  // Longer than a server waits for its leader.
+  static constexpr int kSilentServerMs = 8'000;    // One that lost its power is noticed so soon.
   // How long a server that failed is passed over: one that has served us before, and another.
   static constexpr std::chrono::seconds kRest{30};
   static constexpr std::chrono::minutes kLongRest{10};

@@ -20,6 +20,7 @@ struct ClientOptions {
   bool insecure_skip_verify = false;     // For probes, which Kubernetes defines so.
   int connect_timeout_ms = 10'000;
   int response_timeout_ms = 60'000;   // From request sent to head received, and between reads.
+  int silent_peer_ms = 30'000;        // A peer that acknowledges nothing for so long is gone.
   size_t max_body_bytes = 64u << 20;  // For send(); open() streams without a limit.
   bool keep_alive = true;
   size_t max_idle_connections = 4;  // That are kept.

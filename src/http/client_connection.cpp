@@ -21,8 +21,6 @@ namespace {
 
 constexpr size_t max_response_header_bytes = 256 << 10;
 constexpr size_t read_chunk_bytes = 16 << 10;
-constexpr int keep_alive_idle_s = 15;
-constexpr int keep_alive_interval_s = 5;
 constexpr int keep_alive_probes = 3;
 constexpr int max_interim_responses = 8;  // 1xx before the real one.
 
@@ -81,6 +79,7 @@ Result<std::unique_ptr<ClientConnection>> ClientConnection::connect(const Endpoi
   connection->cancelled_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!connection->cancelled_) return system_error("eventfd", errno);
   connection->cancel_fd_ = options.cancel_fd;
+  connection->silent_peer_ms_ = options.silent_peer_ms;
   const MonoTime deadline = deadline_in(options.connect_timeout_ms);
   ORCH_TRY(connection->open_socket(endpoint, deadline));
   UniqueSsl ssl;
@@ -118,11 +117,14 @@ Result<UniqueFd> ClientConnection::try_address(const addrinfo& address, MonoTime
   if (!fd) return system_error("socket", errno);
   const int on = 1;
   ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  // A peer that vanished without a word is noticed within half a minute.
+  // An idle connection is asked after half of the time, and three times more.
+  const int keep_alive_idle_s = std::max(1, silent_peer_ms_ / 2000);
+  const int keep_alive_interval_s = std::max(1, silent_peer_ms_ / 6000);
   ::setsockopt(fd.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
   ::setsockopt(fd.get(), IPPROTO_TCP, TCP_KEEPIDLE, &keep_alive_idle_s, sizeof(int));
   ::setsockopt(fd.get(), IPPROTO_TCP, TCP_KEEPINTVL, &keep_alive_interval_s, sizeof(int));
   ::setsockopt(fd.get(), IPPROTO_TCP, TCP_KEEPCNT, &keep_alive_probes, sizeof(int));
+  ::setsockopt(fd.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &silent_peer_ms_, sizeof(int));
   if (::connect(fd.get(), address.ai_addr, address.ai_addrlen) == 0) return fd;
   if (errno != EINPROGRESS) return service_unavailable(system_error("TCP", errno).message);
   ORCH_TRY(wait(fd.get(), POLLOUT, deadline));

@@ -68,6 +68,7 @@ class ClientConnection {
   UniqueFd socket_;  // Until the Transport takes it.
   UniqueFd cancelled_;
   int cancel_fd_ = -1;  // ClientOptions::cancel_fd
+  int silent_peer_ms_ = 0;
   std::optional<Transport> transport_;
   std::optional<ResponseParser> parser_;
   std::string input_;         // Read and not yet parsed.
