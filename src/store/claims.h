@@ -1,7 +1,7 @@
 // Claims: who holds what only one record may hold at a time (Tags::claims), such as an address that
 // was given to it. A write that wants what another record holds loses when it is applied, on every
 // replica alike; so two servers can't give the same thing away at the same moment
-// (docs/adr/0007). The log's thread alone.
+// (docs/adr/0008). The log's thread alone.
 #pragma once
 
 #include <string>
