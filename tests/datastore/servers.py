@@ -237,6 +237,26 @@ def secrets_lie_sealed_in_etcd():
 
 
 @check
+def after_a_rotation_secrets_are_sealed_anew_when_they_change():
+    global a
+    def kept():
+        value = etcd_call("/v3/kv/range", key=b64("/orch/secrets/default/s"))["kvs"][0]["value"]
+        return base64.b64decode(value).split(b":")[4]
+
+    before = kept()
+    subprocess.run([orch, "secrets-encrypt", "rotate-keys", "--data-dir", a.data], check=True,
+                   capture_output=True)
+    a.end()
+    a = Server("a", 6443)
+    secret = "/api/v1/namespaces/default/secrets/s"
+    want(ok(a.call("GET", secret))["data"]["word"] == b64("swordfish"), "the old one is not opened")
+    want(kept() == before, "a start has written")
+    ok(a.call("PATCH", secret, {"metadata": {"labels": {"a": "b"}}},
+              "application/merge-patch+json"))
+    want(kept() != before, "the secret is sealed as before")
+
+
+@check
 def a_second_server_with_the_same_keys_shares_it():
     global b
     os.makedirs(f"{work}/b/server")

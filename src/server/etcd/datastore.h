@@ -23,6 +23,7 @@ class Datastore final : public store::Engine {
   // 400 says which flag is wrong. Reads the files.
   static Result<std::unique_ptr<Datastore>> create(const DatastoreFlags& flags, Random& random);
 
+  // Once: the log's end cancels the gateways for good.
   Result<std::unique_ptr<store::Log>> start(std::unique_ptr<store::Mirror> mirror,
                                             const store::Options& options) override;
 
