@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "store/log.h"
@@ -38,16 +39,21 @@ class Mirror {
   // The whole state, in place of the one that there was. It fails, and nothing has changed, when a
   // value is none of ours or can't be opened.
   Result<void> replace(std::vector<Kept> all, int64_t revision);
+  // Of the last replace(): the writes that would seal anew what the cipher would seal otherwise by
+  // now. Each counts only if its object is still as it was.
+  std::vector<Write> take_stale() { return std::exchange(stale_, {}); }
   // What has changed since, in the order of revisions, up to and including `revision`. The events
   // are visible when it comes back. Fails as replace() does.
   Result<std::vector<Event>> apply(std::vector<Kept> changes, int64_t revision);
 
  private:
   Result<RecordPtr> record_of(const Kept& kept) const;
+  Write again(const Record& record) const;
 
   Machine& machine_;
   const Cipher* const cipher_;
   const Store::Tagger tagger_;
+  std::vector<Write> stale_;
 };
 
 class Engine {

@@ -40,6 +40,7 @@ class MapEngine final : public Engine {
     return mirror_->replace(std::move(all), revision);
   }
   std::string value_of(const Write& write) const { return mirror_->value_of(write); }
+  std::vector<Write> stale() { return mirror_->take_stale(); }
 
   std::map<std::string, Kept> values;
   int64_t revision = 7;
@@ -89,7 +90,9 @@ class Turning final : public Cipher {
     if (stored.ends_with("?")) return internal_error("sealed with a secret that isn't here");
     return std::optional(std::string(stored.rbegin(), stored.rend() - 7));
   }
-  bool is_stale(std::string_view, std::string_view) const override { return false; }
+  bool is_stale(std::string_view key, std::string_view stored) const override {
+    return key.starts_with("/secrets/") && !stored.starts_with("turned:");
+  }
 };
 
 }  // namespace
@@ -189,6 +192,21 @@ TEST_CASE("an engine is given sealed values, and its values are opened") {
   CHECK(store->get("/secrets/a")->bytes.find("hush") != std::string::npos);
   CHECK(engine.read_all().ok());
   CHECK(store->get("/secrets/a")->bytes.find("hush") != std::string::npos);
+
+  CHECK(engine.stale().empty());
+  engine.values["/secrets/old"] = {.key = "/secrets/old",
+                                   .value = "32\n{\"metadata\":{\"resourceVersion\":\"\"}}",
+                                   .create_revision = 11,
+                                   .revision = 12};
+  REQUIRE(engine.read_all().ok());
+  const std::vector<Write> stale = engine.stale();
+  REQUIRE(stale.size() == 1);
+  CHECK(stale[0].key == "/secrets/old");
+  CHECK(*stale[0].bytes == "{\"metadata\":{\"resourceVersion\":\"\"}}");
+  CHECK(stale[0].revision_at == 32);
+  CHECK(stale[0].expected_revision == 12);
+  must(store->commit(stale[0]));
+  CHECK(engine.values["/secrets/old"].value.starts_with("turned:"));
 
   for (const char* bad : {"", "x", "12", "\n", "12\n{}", "-1\n{}", "99999999999\n{}", "turned:?"}) {
     const auto before = store->revision();

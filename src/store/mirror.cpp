@@ -42,13 +42,29 @@ Result<RecordPtr> Mirror::record_of(const Kept& kept) const {
                       tagger_(kept.key, bytes));
 }
 
+Write Mirror::again(const Record& record) const {
+  Write write;
+  write.key = record.key;
+  write.bytes = record.bytes.substr(0, record.revision_at);
+  write.bytes->append(record.bytes.substr(record.revision_at + record.revision_len));
+  write.revision_at = record.revision_at;
+  write.expected_revision = record.revision;
+  write.tags = tagger_(write.key, *write.bytes);
+  return write;
+}
+
 Result<void> Mirror::replace(std::vector<Kept> all, int64_t revision) {
   std::vector<RecordPtr> records;
   records.reserve(all.size());
+  std::vector<Write> stale;
   for (Kept& kept : all) {
     records.push_back(ORCH_TRY(record_of(kept)));
+    if (cipher_ != nullptr && cipher_->is_stale(kept.key, kept.value)) {
+      stale.push_back(again(*records.back()));
+    }
     kept.value = {};
   }
+  stale_ = std::move(stale);
   std::ranges::sort(records, {}, [](const RecordPtr& record) { return record->key; });
   return machine_.restore(std::move(records), revision, "");
 }

@@ -47,7 +47,24 @@ Result<std::unique_ptr<EtcdLog>> EtcdLog::start(Gateway& gateway, Gateway& lead_
   ORCH_TRY(std::move(read));
   log->lead_.start();
   log->thread_ = std::thread([raw = log.get()] { raw->run(); });
+  log->reseal();
   return log;
+}
+
+// Nobody waits for it: whoever changes such a value meanwhile seals it as well.
+void EtcdLog::reseal() {
+  std::vector<store::Write> stale = mirror_->take_stale();
+  if (stale.empty()) return;
+  log::info("etcd", "sealing " + std::to_string(stale.size()) + " values anew");
+  for (store::Write& write : stale) {
+    const std::string key = write.key;
+    propose({std::move(write),
+             [key](const Result<store::Committed>& done) {
+               if (done || done.status().conflict() || done.status().not_found()) return;
+               log::warning("etcd", key + " is not sealed anew: " + done.status().message);
+             }},
+            WhenFull::wait);
+  }
 }
 
 void EtcdLog::close() {

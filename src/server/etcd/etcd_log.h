@@ -63,6 +63,7 @@ class EtcdLog final : public store::Log {
   EtcdLog(Gateway& gateway, Gateway& lead_gateway, std::unique_ptr<store::Mirror> mirror,
           const store::Options& options, const LeadOptions& lead);
 
+  void reseal();
   // On threads of the pool.
   void write(const std::shared_ptr<Pending>& pending);
   void ask_revision();
