@@ -206,6 +206,8 @@ TEST_CASE("a count that another server has made wrong is refused") {
 
 TEST_CASE("one of two stores leads, and what it writes in an old term is refused") {
   TestEtcd etcd;
+  std::vector<store::Leadership> told;  // The stores are gone before it.
+  std::mutex mutex;
   auto a = std::make_unique<OnEtcd>(etcd.url());
   a->wait_for_lead();
   OnEtcd b(etcd.url());
@@ -218,8 +220,6 @@ TEST_CASE("one of two stores leads, and what it writes in an old term is refused
   store::Write fenced = put("/pods/a", "1");
   fenced.only_in_term = first.term;
   must(a->store->commit(fenced));
-  std::vector<store::Leadership> told;
-  std::mutex mutex;
   b.store->on_leadership([&](const store::Leadership& now) {
     const std::lock_guard lock(mutex);
     told.push_back(now);
