@@ -303,6 +303,7 @@ void Replica::fill_batches() {
 
 void Replica::send_batches() {
   if (known_leader_ == 0 || handed_over_) return forwarded_.clear();
+  if (leads() && writes_first_copy()) return;
   if (leads()) {
     for (std::string& bytes : std::exchange(forwarded_, {})) submit(std::move(bytes));
   }

@@ -141,6 +141,8 @@ class Replica {
   int fail(Status why);
   void set_copy_rule();
   void lead_to_first_copy();
+  // Nothing may be appended meanwhile: the disk forgets it with the rest of the log.
+  bool writes_first_copy() const { return copy_ != nullptr && !has_copy_; }
 
   uint64_t now() { return io_.time(&io_); }
   void look_at_leader();

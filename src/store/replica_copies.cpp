@@ -187,6 +187,9 @@ int Replica::get_copy(raft_io* io, raft_io_snapshot_get* request, raft_io_snapsh
 bool Replica::lets_in(const raft_message& message) {
   if (broken_) return false;
   if (message.type == RAFT_INSTALL_SNAPSHOT) return copy_ == nullptr;
+  if (message.type == RAFT_APPEND_ENTRIES && message.append_entries.n_entries > 0) {
+    return !writes_first_copy();
+  }
   if (message.type == RAFT_REQUEST_VOTE && leads() && !membership_.has(message.server_id)) {
     membership_.tell_removed(message.server_id);
     return false;

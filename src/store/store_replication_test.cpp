@@ -242,6 +242,26 @@ TEST_CASE("a single server's state grows into a replicated one") {
   CHECK(second->count("/old/") == 99);
 }
 
+TEST_CASE("what is written while the first copy of the state is on its way is not lost") {
+  Wires wires;
+  TestServer server(wires, 1);
+  server.start(true);
+  std::vector<std::thread> writers;
+  for (int writer = 0; writer < 16; ++writer) {
+    writers.emplace_back([&server, writer] {
+      const std::string folder = "/new/" + std::to_string(writer) + "-";
+      for (int i = 0; i < 30; ++i) must(server->commit(put(folder + std::to_string(i))));
+    });
+  }
+  for (std::thread& writer : writers) writer.join();
+  const std::string state = dump(*server);
+  server.stop();
+  server.start();
+  server.wait_for_leader();
+  must(server.sync());
+  CHECK(dump(*server) == state);
+}
+
 TEST_CASE("a store is opened only as what it is") {
   Wires wires;
   TestServer server(wires, 1), single(wires, 2);
