@@ -59,7 +59,9 @@ Result<LogOptions> parse_log_options(std::string_view query, WallTime now) {
     if (name == "limitBytes") options.limit_bytes = ORCH_TRY(number_of(*value, "limitBytes"));
     if (name == "sinceSeconds") {
       const auto seconds = ORCH_TRY(number_of(*value, "sinceSeconds"));
-      options.since = now - std::chrono::seconds(*seconds);
+      // Longer ago than WallTime can say is all of it.
+      constexpr int64_t kLongest = 100 * 365 * 86'400ll;
+      if (*seconds < kLongest) options.since = now - std::chrono::seconds(*seconds);
     }
     if (name == "sinceTime") {
       WallTime time;
