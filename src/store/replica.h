@@ -121,6 +121,7 @@ class Replica {
   static void take_tick(raft_io* io);
   static void take_message(raft_io* io, raft_message* message);
   bool lets_in(const raft_message& message);
+  void look_for_old_disk(const raft_append_entries& entries);
   static int send_message(raft_io* io, raft_io_send* request, const raft_message* message,
                           raft_io_send_cb done);
   static int set_term(raft_io* io, raft_term term);
@@ -192,6 +193,9 @@ class Replica {
   std::deque<std::string> forwarded_;  // Batches of other servers.
 
   uint64_t known_leader_ = 0, known_term_ = 0;
+  // The leader sends nothing though we lack what is agreed on: since then, with that last entry.
+  std::optional<uint64_t> behind_since_;
+  uint64_t behind_at_ = 0;
   uint64_t lead_from_ = 0;  // What is committed is known once the commit index is here.
 
   ReadIndex reads_;

@@ -15,6 +15,8 @@ Replica* replica_of(raft_io* io) {
 }
 
 constexpr raft_index kFirstCopyAt = 2;
+// Longer than a copy of the state is on its way over the slowest of lines.
+constexpr uint64_t kOldDiskMs = 10 * 60'000;
 
 void discard(raft_message* message) {
   if (message->type == RAFT_APPEND_ENTRIES && message->append_entries.n_entries > 0) {
@@ -184,8 +186,26 @@ int Replica::get_copy(raft_io* io, raft_io_snapshot_get* request, raft_io_snapsh
   return code;
 }
 
+// A leader that once heard of entries from this server sends only what follows them. Where they are
+// gone, because an old copy of the disk was put in place, it has nothing to send, for ever.
+void Replica::look_for_old_disk(const raft_append_entries& entries) {
+  const uint64_t last = raft_last_index(&raft_);
+  if (entries.leader_commit <= last || entries.n_entries > 0) {
+    behind_since_.reset();
+  } else if (!behind_since_ || behind_at_ != last) {
+    behind_since_ = now();
+    behind_at_ = last;
+  } else if (now() - *behind_since_ >= kOldDiskMs) {
+    fail(
+        service_unavailable("the disk of this server is older than what it has told the others: "
+                            "entries of the log that "
+                            "it had are gone; remove the server and let it join again"));
+  }
+}
+
 bool Replica::lets_in(const raft_message& message) {
   if (broken_) return false;
+  if (message.type == RAFT_APPEND_ENTRIES) look_for_old_disk(message.append_entries);
   if (message.type == RAFT_INSTALL_SNAPSHOT) return copy_ == nullptr;
   if (message.type == RAFT_APPEND_ENTRIES && message.append_entries.n_entries > 0) {
     return !writes_first_copy();

@@ -344,5 +344,30 @@ TEST_CASE("two snapshots of one store at the same time") {
   }
 }
 
+TEST_CASE("a member that rejoins with an old disk") {
+  for (uint64_t seed = 1; seed <= kSeeds / 2; ++seed) {
+    Servers servers(seed, 3);
+    Server& forgetful = servers.another(servers.leader());
+    servers.write_many(servers.leader(), 10);
+    servers.must_be_equal();
+    forgetful.remember_disk();
+    servers.write_many(servers.leader(), 10);
+    servers.write(servers.leader(), "/k/a", "seen by all");
+    servers.must_be_equal();
+    forgetful.crash(false);
+    forgetful.go_back_to_old_disk();
+    forgetful.start();
+    // The others go on, the old disk takes nothing away from them, and its server says what is
+    // wrong with it.
+    Server& other = servers.another(forgetful);
+    servers.write(other, "/k/b", "more");
+    REQUIRE(servers.read(other, "/k/a") == "seen by all");
+    servers.run_for(11 * 60'000);
+    REQUIRE(forgetful.replica().broken().has_value());
+    REQUIRE(forgetful.replica().broken()->message.find("older") != std::string::npos);
+    REQUIRE(servers.read(other, "/k/b") == "more");
+  }
+}
+
 }  // namespace
 }  // namespace orch::sim

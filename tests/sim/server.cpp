@@ -166,7 +166,10 @@ void Server::crash(bool power) {
   gone->replica.reset();
   gone->machine.reset();
   gone->port.reset();
-  if (!power || !has_old_) return;
+  if (power && has_old_) go_back_to_old_table();
+}
+
+void Server::go_back_to_old_table() {
   for (const char* file : kFiles) {
     fs::remove(folder_ + "/" + file);
     if (fs::exists(old_ + "/" + file)) {
@@ -174,6 +177,17 @@ void Server::crash(bool power) {
     }
   }
   fs::remove(folder_ + "/orch.db-shm");
+}
+
+void Server::remember_disk() {
+  remember_table();
+  old_disk_ = disk_;
+}
+
+void Server::go_back_to_old_disk() {
+  go_back_to_old_table();
+  disk_ = old_disk_;
+  may_break_ = true;
 }
 
 void Server::remember_table() {
@@ -257,7 +271,7 @@ void Server::take_turn() {
   life_->replica->turn();
   say_who_leads();
   if (life_->machine->revision() != life_->watcher->from) collect();  // One turn is one step.
-  if (life_->replica->broken()) {
+  if (life_->replica->broken() && !may_break_) {
     cluster_.history.complain("server " + std::to_string(id_) +
                               " broke: " + life_->replica->broken()->message);
   }

@@ -52,6 +52,10 @@ class Server final : public store::Peers {
   // Keeps a copy of the table as it is now: what a loss of power may go back
   // to.
   void remember_table();
+  // The whole disk as it is now, and the way back to it between two lives: an administrator who
+  // puts an old copy in place. From then on the server may say that it takes no part any more.
+  void remember_disk();
+  void go_back_to_old_disk();
 
   void commit(store::Write write, store::CommitDone done);
   void sync(store::Replica::SyncDone done);
@@ -86,6 +90,7 @@ class Server final : public store::Peers {
     uint64_t leader = 0, term = 0;  // As last said.
   };
   void be_witnessed();
+  void go_back_to_old_table();
   void watch();
   void take_turn();
   void say(const std::string& what) const;
@@ -99,7 +104,8 @@ class Server final : public store::Peers {
   const uint64_t id_;
   const std::string folder_, old_;
   bool has_old_ = false;
-  Disk disk_;
+  Disk disk_, old_disk_;
+  bool may_break_ = false;
   uint64_t boots_ = 0;
   Fate fate_;
   std::shared_ptr<Life> life_;
