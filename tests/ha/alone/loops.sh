@@ -37,7 +37,9 @@ for n in 1 2 3; do
   done | kube "$n" create -f - >"$work/made-$n" 2>&1 &
   makers+=($!)
 done
-wait "${makers[@]}"
+for n in 1 2 3; do
+  wait "${makers[$((n - 1))]}" || fail "server $n: $(cat "$work/made-$n")"
+done
 same "$(kube 1 get services -o name | grep -c /s-)" 36
 # doubled FIELD: how many values of it two Services have.
 doubled() {
