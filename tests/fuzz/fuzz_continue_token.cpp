@@ -22,7 +22,7 @@ void check_token(std::string_view text) {
     return;
   }
   ORCH_CHECK(token->start_after.starts_with(prefix) && token->start_after.size() > prefix.size());
-  ORCH_CHECK(token->revision > 0);
+  ORCH_CHECK(token->revision > 0 || token->revision == ContinueToken::kNewest);
   const auto again = decode_continue(encode_continue(*token, prefix), prefix);
   ORCH_CHECK(again.ok());
   ORCH_CHECK(again->revision == token->revision && again->start_after == token->start_after);

@@ -46,7 +46,7 @@ class Reader {
   }
 
   // A pointer must lead to a place before the one it stands in, and before all earlier ones of the
-  // name: so every step goes back, and the walk ends.
+  // name: so every step goes back, and the walk ends. No name lies in the header.
   std::string name() {
     std::string out;
     size_t wire_bytes = 1, pointers = 0, limit = at_;
@@ -57,7 +57,7 @@ class Reader {
       if ((length & 0xc0) == 0xc0) {
         const size_t target = static_cast<size_t>(length & 0x3f) << 8 | u8();
         if (!resume) resume = at_;
-        if (target >= limit || ++pointers > kMaxPointers) ok_ = false;
+        if (target < kHeaderBytes || target >= limit || ++pointers > kMaxPointers) ok_ = false;
         at_ = limit = target;
         continue;
       }
