@@ -24,7 +24,7 @@ heard() {
 # Its server is killed, then the one that it turned to is unplugged.
 for round in 1 2; do
   mine=$(peers | sort -rn | awk 'NR==1 {sub(":.*", "", $2); sub(".*[.]", "", $2); print $2}')
-  a=$(for n in 1 2 3; do [ "$n" = "$mine" ] || echo "$n"; done | head -1)
+  a=$(another "$mine")
   echo "round $round: the agent is at server $mine"
   before=$(renewed "$a")
   if [ $round = 1 ]; then stop "$mine" KILL; else unplug "$mine"; fi

@@ -49,7 +49,7 @@ same "$(doubled .spec.clusterIP)" 0
 same "$(doubled '.spec.ports[0].nodePort')" 0
 
 # The leader dies: the loops go on elsewhere, and it is listed no more.
-a=$(for n in 1 2 3; do [ "$n" = "$first" ] || echo "$n"; done | head -1)
+a=$(another "$first")
 stop "$first" KILL
 until_written "$a" while-dead
 kube "$a" create namespace later
