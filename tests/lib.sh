@@ -69,7 +69,7 @@ start_server() {
     --run-dir "$work/run" --write-kubeconfig "$KUBECONFIG" --node-ip $node_ip --node-name node-1 \
     "$@" >>"$work/server.log" 2>&1 &
   server_pid=$!
-  wait_for_line "$work/server.log" "server: ready" $server_pid 30
+  wait_for_line "$work/server.log" "server: ready;" $server_pid 30
 }
 
 # Waits, woken by the file itself, until a line with the text stands in it.

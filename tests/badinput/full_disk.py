@@ -22,7 +22,7 @@ def start():
     lines = []
     for line in process.stderr:
         lines.append(line)
-        if "server: ready" in line:
+        if "server: ready;" in line:
             return process
     sys.exit("FAILED: the server on the small disk did not start:\n" + "".join(lines))
 

@@ -59,7 +59,7 @@ class Server:
              "--run-dir", self.run_dir, "--write-kubeconfig", self.kubeconfig,
              "--node-ip", args.node_ip, "--node-name", "node-1"],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        self.wait_for_line(b"server: ready")
+        self.wait_for_line(b"server: ready;")
         threading.Thread(target=self.drain, daemon=True).start()
         self.use_kubeconfig(args.work)
         self.wait_node_ready()

@@ -23,7 +23,12 @@ has "$(fetch_2 "$vip_1")" " web-1"
 start_server
 node_2_follows after-all
 same "$(lives)" "$before"
-has "$(from_pod web-2 of-web-1)" "$ip_2 web-1"
+# The names come by watches of their own, which may take up a little later than that of the pods.
+began=$SECONDS
+until said=$(from_pod web-2 of-web-1 2>&1); do
+  [ $((SECONDS - began)) -lt 20 ] || fail "the name of-web-1 is not known again: $said"
+done
+has "$said" "$ip_2 web-1"
 
 # A pod's end reaches the other node, too.
 k -n "$ns" delete pod web-2 --timeout=20s

@@ -50,7 +50,7 @@ class Server:
         lines = []
         for line in self.process.stderr:
             lines.append(line)
-            if "server: ready" in line:
+            if "server: ready;" in line:
                 threading.Thread(target=self.drain, args=(self.process.stderr,),
                                  daemon=True).start()
                 return time.monotonic() - begun

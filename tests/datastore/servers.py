@@ -118,7 +118,7 @@ class Server(Process):
             "127.0.0.1", "--https-listen-port", str(port), "--node-ip", "127.0.0.1", "--node-name",
             name, "--disable-agent",
             *(flags or ["--datastore-endpoint", f"http://127.0.0.1:{ETCD_PORT}"])])
-        self.wait_for("server: ready")
+        self.wait_for("server: ready;")
         self.tls = ssl.create_default_context(cafile=f"{self.data}/server/tls/ca.crt")
         self.token = open(f"{self.data}/server/tls/admin.token").read().strip()
         self.local = threading.local()

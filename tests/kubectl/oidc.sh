@@ -47,7 +47,7 @@ echo 'static-token,joe,42,"devs,ops"' >"$dir/tokens.csv"
   --oidc-groups-prefix 'oidc:' --oidc-required-claim hd=example.com \
   --oidc-signing-algs RS256,ES256) >"$dir/server.log" 2>&1 &
 second_pid=$!
-wait_for_line "$dir/server.log" "server: ready" $second_pid 30
+wait_for_line "$dir/server.log" "server: ready;" $second_pid 30
 wait_for_line "$dir/server.log" "oidc: keys of" $second_pid 10
 
 # as TOKEN ...: kubectl with that token and no certificate.

@@ -21,7 +21,7 @@ done
   --service-account-key-file "$dir/old.pub" --service-account-issuer https://new.example \
   --service-account-issuer https://old.example --api-audiences mine,also-mine) >"$dir/server.log" 2>&1 &
 second_pid=$!
-wait_for_line "$dir/server.log" "server: ready" $second_pid 30
+wait_for_line "$dir/server.log" "server: ready;" $second_pid 30
 own() { KUBECONFIG=$dir/kubeconfig.yaml k "$@"; }
 whoami() {
   inside kubectl --kubeconfig=/dev/null --server=https://127.0.0.1:7444 --insecure-skip-tls-verify \
