@@ -81,7 +81,7 @@ struct Committed {
   RecordPtr previous;  // Null when it was created.
 };
 
-// Quick, never blocking, no store call that waits: it runs on the writer's thread.
+// Quick, never blocking, no store call that waits: it runs on a thread of the log's.
 using CommitDone = std::function<void(Result<Committed>)>;
 
 enum class EventType : uint8_t { put, remove };
@@ -190,7 +190,7 @@ class Store {
   // failure every later write is refused until the process starts anew, for what a failed fsync
   // left on disk can't be known. Reads go on.
 
-  // Never waits. `done` is called once: on the writer's thread, or on this one when the write is
+  // Never waits. `done` is called once: on a thread of the log's, or on this one when the write is
   // refused at once (BadRequest, RequestEntityTooLarge; TooManyRequests when the queue is full;
   // ServiceUnavailable when closed).
   void commit(Write write, CommitDone done);
