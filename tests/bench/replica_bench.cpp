@@ -23,13 +23,25 @@ double ms_since(MonoTime then) {
   return std::chrono::duration<double, std::milli>(system_clock().monotonic() - then).count();
 }
 
-void print_load(const char* who, int writers, const std::string& said) {
+struct Load {
+  double rate = 0, p50_us = 0, p99_us = 0;
+};
+
+Load print_load(const char* who, int writers, const std::string& said) {
   std::istringstream in(said);
-  double rate = 0, p50 = 0, p99 = 0;
-  in >> rate >> p50 >> p99;
+  Load load;
+  in >> load.rate >> load.p50_us >> load.p99_us;
   std::printf("%-8s %4d writers  %8.0f writes/s   p50 %7.2f ms   p99 %7.2f ms\n", who, writers,
-              rate, p50 / 1000, p99 / 1000);
+              load.rate, load.p50_us / 1000, load.p99_us / 1000);
+  return load;
 }
+
+void print_ratio(int writers, const Load& orch, const Load& etcd) {
+  std::printf("orch to etcd, %d writers: %.1f times the writes, p50 %.2f and p99 %.2f of its\n",
+              writers, orch.rate / etcd.rate, orch.p50_us / etcd.p50_us, orch.p99_us / etcd.p99_us);
+}
+
+constexpr int kWriters[] = {256, 1};
 
 uint64_t leader_of(Servers& servers) { return std::stoull("0" + servers.ask(1, "leader")); }
 
@@ -198,21 +210,24 @@ class Etcd {
 };
 
 int run(const std::string& program, int seconds, int kills, const std::string& etcd) {
+  std::vector<Load> ours;
   {
     Servers servers(program);
     servers.form();
     const std::string ms = std::to_string(seconds * 1000);
     const uint64_t leader = leader_of(servers);
-    for (const int writers : {256, 1}) {
-      print_load("orch", writers,
-                 servers.ask(leader, "load " + std::to_string(writers) + " 1024 " + ms));
+    for (const int writers : kWriters) {
+      const std::string order = "load " + std::to_string(writers) + " 1024 " + ms;
+      ours.push_back(print_load("orch", writers, servers.ask(leader, order)));
     }
     const uint64_t other = 1 + leader % Servers::kServers;
     print_load("follower", 256, servers.ask(other, "load 256 1024 " + ms));
     if (kills > 0) {
       const std::vector<double> took = failovers(servers, kills);
-      std::printf("kill -9 of the leader to the next write: p50 %.0f ms, longest %.0f ms of %d\n",
-                  took[took.size() / 2], took.back(), kills);
+      std::printf(
+          "kill -9 of the leader to the next write: p50 %.0f ms, p99 %.0f ms, longest %.0f ms of "
+          "%d\n",
+          took[took.size() / 2], took[took.size() * 99 / 100], took.back(), kills);
     }
   }
   if (!std::filesystem::exists(etcd)) {
@@ -224,7 +239,10 @@ int run(const std::string& program, int seconds, int kills, const std::string& e
     std::printf("etcd did not start\n");
     return 1;
   }
-  for (const int writers : {256, 1}) print_load("etcd", writers, members.load(writers, seconds));
+  for (size_t i = 0; i < std::size(kWriters); ++i) {
+    const int writers = kWriters[i];
+    print_ratio(writers, ours[i], print_load("etcd", writers, members.load(writers, seconds)));
+  }
   return 0;
 }
 
