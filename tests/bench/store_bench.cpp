@@ -2,6 +2,7 @@
 //
 //   store_bench [folder]      The folder's disk is what is measured; default: a new one in ".".
 //
+// With etcd installed, one member of it does the same writes afterwards, and the ratio is printed.
 // Build with the release preset on a quiet machine. A row names its target where there is one.
 #include <fcntl.h>
 #include <malloc.h>
@@ -20,6 +21,7 @@
 #include "base/fd.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "etcd.h"
 #include "store/store.h"
 
 namespace orch::store {
@@ -96,13 +98,14 @@ class Writers {
   Writers(Store& store, int writers) : store_(store), running_(writers) {
     for (int i = 0; i < writers; ++i) next();
   }
-  void print(const char* what, const char* target) {
+  bench::Load print(const char* what, const char* target) {
     std::unique_lock lock(mutex_);
     ended_.wait(lock, [this] { return running_ == 0; });
     const double rate = static_cast<double>(latencies_.us.size()) / (us_since(start_) / 1e6);
     print_rate(what, rate, latencies_, target);
     const double each = (cpu_us() - start_cpu_us_) / static_cast<double>(latencies_.us.size());
     std::printf("%-34s %9.1f us of CPU each\n", "", each);
+    return {rate, latencies_.at(0.5), latencies_.at(0.99)};
   }
 
  private:
@@ -216,8 +219,22 @@ void measure_recovery(const std::string& folder) {
               kObjectBytes + 300);
 }
 
+void compare_with_etcd(const bench::Load& alone, const bench::Load& many) {
+  const std::string program = "/usr/bin/etcd";
+  if (!file_exists(program)) {
+    std::printf("etcd is not installed: nothing to compare with\n");
+    return;
+  }
+  const auto seconds = static_cast<int>(kDuration.count());
+  bench::Etcd etcd(program, 1);
+  ORCH_CHECK(etcd.is_ready());
+  print_ratio(1, alone, print_load("etcd", 1, etcd.load(1, seconds)));
+  print_ratio(256, many, print_load("etcd", 256, etcd.load(256, seconds)));
+}
+
 void run(const std::string& folder) {
   measure_fsync(folder);
+  bench::Load alone, many;
   {
     auto store = open_store(folder + "/a");
     for (uint32_t i = 0; i < kKeys; ++i) {
@@ -225,13 +242,15 @@ void run(const std::string& folder) {
       write.durability = Durability::relaxed;
       ORCH_CHECK(store->commit(std::move(write)).ok());
     }
-    Writers(*store, 1).print("durable writes of 1 KiB, 1 writer", "target: p50 <= 2 fsyncs");
-    Writers(*store, 256)
-        .print("durable writes of 1 KiB, 256", "target: >= 60,000/s, p99 <= 10,000 us");
+    alone =
+        Writers(*store, 1).print("durable writes of 1 KiB, 1 writer", "target: p50 <= 2 fsyncs");
+    many = Writers(*store, 256)
+               .print("durable writes of 1 KiB, 256", "target: >= 60,000/s, p99 <= 10,000 us");
     measure_reads(*store);
     measure_watchers(*store);
   }
   measure_recovery(folder + "/b");
+  compare_with_etcd(alone, many);
 }
 
 }  // namespace
