@@ -1,7 +1,8 @@
 // The main() of every fuzz target: mutates a small corpus by a seed and feeds it to
 // LLVMFuzzerTestOneInput, the entry that libFuzzer uses as well.
 //
-//   fuzz_x [--seed=N] [--runs=N] [--seconds=N] CORPUS_DIR...   ends at whichever limit comes first
+//   fuzz_x [--seed=N] [--runs=N] [--seconds=N] [--cpu-seconds=N] CORPUS_DIR...
+//                         ends at whichever limit comes first; CPU seconds are this process's own
 //   fuzz_x FILE...                                             runs these inputs, once each
 //
 // Why not libFuzzer: no clang of Debian 12 compiles every room (14 lacks coroutines over
@@ -19,6 +20,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -119,7 +121,8 @@ void run_one(std::string input) {
 struct Options {
   uint64_t seed = 1;
   int64_t runs = INT64_MAX;
-  int64_t seconds = INT64_MAX / 1'000'000'000;
+  int64_t seconds = 1'000'000'000;  // 31 years: added to any clock it is still a time.
+  int64_t cpu_seconds = INT64_MAX;
   std::vector<std::string> files, folders;
 };
 
@@ -136,6 +139,8 @@ Options parse_options(int argc, char** argv) {
       options.runs = *runs;
     } else if (const auto seconds = value("--seconds=")) {
       options.seconds = *seconds;
+    } else if (const auto cpu_seconds = value("--cpu-seconds=")) {
+      options.cpu_seconds = *cpu_seconds;
     } else if (std::filesystem::is_directory(text)) {
       options.folders.emplace_back(text);
     } else {
@@ -163,6 +168,8 @@ std::vector<std::string> read_corpus(const std::vector<std::string>& folders) {
   return corpus;
 }
 
+int64_t cpu_seconds() { return static_cast<int64_t>(clock() / CLOCKS_PER_SEC); }
+
 int64_t fuzz(const Options& options, std::vector<std::string>& corpus) {
   orch::fuzz::Mutator mutator(options.seed);
   for (const std::string& seed : corpus) {
@@ -172,7 +179,8 @@ int64_t fuzz(const Options& options, std::vector<std::string>& corpus) {
   }
   const auto end = orch::system_clock().monotonic() + std::chrono::seconds(options.seconds);
   int64_t runs = 0;
-  while (runs < options.runs && orch::system_clock().monotonic() < end) {
+  while (runs < options.runs && orch::system_clock().monotonic() < end &&
+         cpu_seconds() < options.cpu_seconds) {
     const std::string& from = corpus[mutator.below(corpus.size())];
     run_one(mutator.mutate(from, corpus[mutator.below(corpus.size())]));
     ++runs;
@@ -205,6 +213,6 @@ int main(int argc, char** argv) {
          corpus.size());
   fflush(stdout);
   const int64_t runs = fuzz(options, corpus);
-  printf("%s: %lld runs, %zu inputs kept, no finding\n", target_name, static_cast<long long>(runs),
-         corpus.size());
+  printf("%s: %lld runs in %lld s of CPU, %zu inputs kept, no finding\n", target_name,
+         static_cast<long long>(runs), static_cast<long long>(cpu_seconds()), corpus.size());
 }
