@@ -85,19 +85,23 @@ class Process:
 
 
 class Etcd(Process):
-    def __init__(self, folder="etcd", port=ETCD_PORT, flags=()):
+    def __init__(self, folder="etcd", port=ETCD_PORT, flags=(), members=None):
+        """`members`: the ports of all members of its cluster; itself alone."""
         scheme = "https" if flags else "http"
+        self.port = port
         url, peer = f"{scheme}://127.0.0.1:{port}", f"http://127.0.0.1:{port + 1}"
+        cluster = ",".join(f"m{p}=http://127.0.0.1:{p + 1}" for p in members or [port])
         super().__init__(folder, [
-            "etcd", "--name", "one", "--data-dir", f"{work}/{folder}", "--logger", "zap",
+            "etcd", "--name", f"m{port}", "--data-dir", f"{work}/{folder}", "--logger", "zap",
             "--log-outputs", "stderr", "--listen-client-urls", url, "--advertise-client-urls", url,
             "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
-            "--initial-cluster", f"one={peer}", *flags])
-        self.wait_for("serving client traffic")
+            "--initial-cluster", cluster, *flags])
+        if not members:  # One of several serves when a second one has come.
+            self.wait_for("serving client traffic")
 
 
-def etcd_call(path, **body):
-    connection = http.client.HTTPConnection("127.0.0.1", ETCD_PORT, timeout=10)
+def etcd_call(path, port=ETCD_PORT, **body):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     connection.request("POST", path, json.dumps(body))
     answer = connection.getresponse()
     return json.loads(answer.read())
@@ -595,6 +599,63 @@ def etcd_behind_tls_with_certificates():
             c.end()
     finally:
         secure.end()
+
+
+def leads(member):
+    said = etcd_call("/v3/maintenance/status", port=member.port)
+    return said["leader"] == said["header"]["member_id"]
+
+
+@check
+def any_one_of_three_etcds_may_die():
+    ports = [2401, 2411, 2421]
+
+    def start(port):
+        return Etcd(f"etcd-{port}", port, members=ports)
+
+    members = [start(port) for port in ports]
+    stop, c, d = threading.Event(), None, None
+    try:
+        for member in members:
+            member.wait_for("serving client traffic")
+        where = ["--datastore-endpoint", ",".join(f"http://127.0.0.1:{port}" for port in ports)]
+        c = Server("three-c", 6446, where)
+        for kept in ("tls", "token", "encryption-config.json"):
+            copy = shutil.copytree if kept == "tls" else shutil.copy
+            os.makedirs(f"{work}/three-d/server", exist_ok=True)
+            copy(f"{c.data}/server/{kept}", f"{work}/three-d/server/{kept}")
+        d = Server("three-d", 6447, where)
+        writers = [Writer(i, (c, d)[i % 2], stop) for i in range(WRITERS)]
+        for writer in writers:
+            writer.start()
+
+        def go_on():
+            counts = [len(w.acknowledged) for w in writers]
+            eventually(lambda: all(len(w.acknowledged) > n + 5 for w, n in zip(writers, counts)))
+        # The followers, and the leader last: after it was elected, not after it came back.
+        for place in sorted(range(3), key=lambda place: leads(members[place])):
+            go_on()
+            members[place].end(signal.SIGKILL)
+            go_on()
+            for server in (c, d):
+                ok(server.call("GET", MAPS), 200)
+            members[place] = start(ports[place])
+            members[place].wait_for("serving client traffic")
+        go_on()
+        stop.set()
+        for writer in writers:
+            writer.join(30)
+            want(not writer.strange, writer.strange)
+        for server in (c, d):
+            maps = {m["metadata"]["name"]: m for m in ok(server.call("GET", MAPS))["items"]}
+            for writer in writers:
+                has_outcome(writer, maps)
+        print(f"  {sum(len(w.acknowledged) for w in writers)} writes acknowledged")
+    finally:
+        stop.set()
+        for process in (c, d, *members):
+            if process:
+                process.end(signal.SIGKILL)
 
 
 a = b = etcd = None
