@@ -6,7 +6,6 @@
 #include "base/log.h"
 #include "base/net_address.h"
 #include "base/strings.h"
-#include "cli/join_token.h"
 #include "cli/process.h"
 #include "cli/verbs.h"
 #include "server/apiserver/credentials.h"
@@ -20,33 +19,10 @@ namespace {
 constexpr int kFirstRetryMs = 1'000, kLastRetryMs = 30'000;
 constexpr size_t kMaxPemBytes = 64u << 10;
 
-std::string tls_dir(const std::string& data_dir) { return data_dir + "/server/tls"; }
-
-cluster::Facts facts_of(const ServerOptions& o) {
-  return {o.cluster_cidr, o.service_cidr, o.cluster_dns, o.cluster_domain,
-          o.service_node_port_range};
-}
-
 // Networks are the same however their base is written.
 bool same_fact(const std::string& a, const std::string& b) {
   const auto left = parse_cidr(a), right = parse_cidr(b);
   return a == b || (left && right && *left == *right);
-}
-
-// The token at --server, whole.
-Result<JoinToken> server_token(const ServerOptions& options) {
-  const std::string text = ORCH_TRY(given_token(options.node));
-  if (text.empty())
-    return bad_request(
-        "a server joins with --token or --token-file; the token stands on the other server in "
-        "<data-dir>/server/server-token");
-  JoinToken token = ORCH_TRY(parse_join_token(text));
-  if (token.ca_sha256.empty())
-    return bad_request(
-        "--token is the secret alone, by which this server could not tell the other from an "
-        "impostor; give the whole token (K10...::...), which stands there in "
-        "<data-dir>/server/server-token");
-  return token;
 }
 
 // Whether it is worth asking again: the server is away, or has trouble of its own.
@@ -82,7 +58,7 @@ Result<cluster::Enrollment> join(ServerOptions* options) {
   const std::string& data_dir = options->node.data_dir;
   if (!options->server.starts_with("https://"))
     return bad_request("--server \"" + options->server + "\": must be like https://10.0.0.1:6443");
-  const JoinToken token = ORCH_TRY(server_token(*options));
+  const JoinToken token = ORCH_TRY(given_server_token(*options));
   if (file_exists(data_dir + "/server/db/orch.db"))
     return bad_request(data_dir +
                        "/server holds a cluster of its own: move it away, and this "
@@ -97,8 +73,31 @@ Result<cluster::Enrollment> join(ServerOptions* options) {
   return cluster::Enrollment{welcome.cluster, false, welcome.facts};
 }
 
-// A token beside a membership that stands: for another cluster it is a mistake, for servers it has
-// done its work.
+}  // namespace
+
+std::string server_token_path(const ServerOptions& options) {
+  return options.node.data_dir + "/server/server-token";
+}
+
+Result<JoinToken> kept_server_token(const ServerOptions& options) {
+  return parse_join_token(ORCH_TRY(read_file(server_token_path(options), kMaxTokenBytes)));
+}
+
+Result<JoinToken> given_server_token(const ServerOptions& options) {
+  const std::string text = ORCH_TRY(given_token(options.node));
+  if (text.empty())
+    return bad_request(
+        "a server joins with --token or --token-file; the token stands on the other server in "
+        "<data-dir>/server/server-token");
+  JoinToken token = ORCH_TRY(parse_join_token(text));
+  if (token.ca_sha256.empty())
+    return bad_request(
+        "--token is the secret alone, by which this server could not tell the other from an "
+        "impostor; give the whole token (K10...::...), which stands there in "
+        "<data-dir>/server/server-token");
+  return token;
+}
+
 Result<void> check_given_token(ServerOptions* options) {
   const auto given = given_token(options->node);
   // The file may be gone since it has done its work.
@@ -114,19 +113,16 @@ Result<void> check_given_token(ServerOptions* options) {
       crypto::certificate_info(ORCH_TRY(read_file(tls_dir(data_dir) + "/ca.crt", kMaxPemBytes)));
   if (!token.ca_sha256.empty() && token.ca_sha256 != ORCH_TRY(ca).sha256)
     return bad_request(data_dir + " belongs to another cluster than the token");
-  const auto kept =
-      ORCH_TRY(parse_join_token(ORCH_TRY(read_file(server_token_path(*options), kMaxTokenBytes))));
+  const JoinToken kept = ORCH_TRY(kept_server_token(*options));
   if (options->server.empty() && token.secret != kept.secret) return {};  // The nodes'.
   options->node.token.clear();
   options->node.token_file.clear();
   return {};
 }
 
-// The secret of the file, which is made where there is none.
 Result<std::string> settle_server_secret(const ServerOptions& options, const std::string& ca) {
   const std::string path = server_token_path(options);
-  if (file_exists(path))
-    return ORCH_TRY(parse_join_token(ORCH_TRY(read_file(path, kMaxTokenBytes)))).secret;
+  if (file_exists(path)) return ORCH_TRY(kept_server_token(options)).secret;
   std::byte bytes[32];
   system_random().fill(bytes);
   const std::string secret = hex_encode({reinterpret_cast<const char*>(bytes), sizeof bytes});
@@ -135,10 +131,17 @@ Result<std::string> settle_server_secret(const ServerOptions& options, const std
   return secret;
 }
 
-}  // namespace
+std::string tls_dir(const std::string& data_dir) { return data_dir + "/server/tls"; }
 
-std::string server_token_path(const ServerOptions& options) {
-  return options.node.data_dir + "/server/server-token";
+std::string encryption_config_of(const ServerOptions& options) {
+  return options.encryption_config.empty()
+             ? apiserver::encryption_config_path(options.node.data_dir)
+             : options.encryption_config;
+}
+
+cluster::Facts facts_of(const ServerOptions& o) {
+  return {o.cluster_cidr, o.service_cidr, o.cluster_dns, o.cluster_domain,
+          o.service_node_port_range};
 }
 
 Result<void> adopt_facts(const cluster::Facts& facts, ServerOptions* options) {
@@ -195,9 +198,7 @@ Result<std::unique_ptr<cluster::Cluster>> open_cluster(const ServerOptions& opti
   cluster.data_dir = data_dir;
   cluster.name = place.name;
   cluster.address = place.address;
-  cluster.encryption_config = options.encryption_config.empty()
-                                  ? apiserver::encryption_config_path(data_dir)
-                                  : options.encryption_config;
+  cluster.encryption_config = encryption_config_of(options);
   cluster.version = kVersion;
   cluster.enrollment = enrollment;
   cluster.wait = [](int fd, int timeout_ms) { return wait_for_end(fd, timeout_ms); };

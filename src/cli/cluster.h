@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "cli/join_token.h"
 #include "cli/options.h"
 #include "server/cluster/cluster.h"
 
@@ -27,8 +28,20 @@ Result<std::unique_ptr<cluster::Cluster>> open_cluster(const ServerOptions& opti
                                                        const cluster::Enrollment& enrollment,
                                                        const ServerPlace& place);
 
-// The file with the token that lets servers join.
+// The token that lets servers join: the file that keeps it, what stands there, and the whole one
+// that a joining server was given (400 without).
 std::string server_token_path(const ServerOptions& options);
+Result<JoinToken> kept_server_token(const ServerOptions& options);
+Result<JoinToken> given_server_token(const ServerOptions& options);
+// A token beside keys that stand: 400 for another cluster's; a servers' one has done its work, and
+// is taken out of `options`.
+Result<void> check_given_token(ServerOptions* options);
+// The secret of the file, which is made where there is none.
+Result<std::string> settle_server_secret(const ServerOptions& options, const std::string& ca);
+
+std::string tls_dir(const std::string& data_dir);
+std::string encryption_config_of(const ServerOptions& options);
+cluster::Facts facts_of(const ServerOptions& options);
 
 // PURE. The second half of settle_enrollment: 400 with the flag that differs.
 Result<void> adopt_facts(const cluster::Facts& facts, ServerOptions* options);

@@ -16,6 +16,7 @@
 #include "cli/join_token.h"
 #include "cli/leader_loops.h"
 #include "cli/process.h"
+#include "cli/shared_keys.h"
 #include "cli/verbs.h"
 #include "server/etcd/datastore.h"
 #include "server/snapshots/schedule.h"
@@ -201,6 +202,7 @@ LoopSetup loop_setup(const ServerOptions& options, const ServerSetup& setup,
 Result<void> serve(ServerOptions options) {
   ORCH_TRY(prepare_process(options.node));
   const auto datastore = ORCH_TRY(open_datastore(options));
+  if (datastore) ORCH_TRY(take_shared_keys(*datastore, &options));
   const auto enrollment = ORCH_TRY(settle_enrollment(&options));
   const ServerSetup setup = ORCH_TRY(check_options(options));
 
@@ -215,6 +217,7 @@ Result<void> serve(ServerOptions options) {
   // Nodes can join and the administrator can reach the server from here on.
   ORCH_TRY(write_token(options, setup.join_secret, server->ca_certificate()));
   ORCH_TRY(write_kubeconfig(options, setup, *server));
+  if (datastore) ORCH_TRY(share_keys(*datastore, options));
 
   server->leading().add([&server, loops = loop_setup(options, setup, *server)](uint64_t term) {
     return std::make_unique<LeaderLoops>(*server, loops, term);

@@ -259,13 +259,20 @@ def after_a_rotation_secrets_are_sealed_anew():
 
 
 @check
-def a_second_server_with_the_same_keys_shares_it():
+def a_second_server_takes_its_keys_from_etcd_and_shares_it():
     global b
-    os.makedirs(f"{work}/b/server")
-    for name in ("tls", "encryption-config.json", "token"):
-        source, copy = f"{a.data}/server/{name}", f"{work}/b/server/{name}"
-        shutil.copytree(source, copy) if os.path.isdir(source) else shutil.copy2(source, copy)
-    b = Server("b", 6444)
+    token = f"{work}/server-token"
+    shutil.copy(f"{a.data}/server/server-token", token)
+    flags = server_flags("orch server --datastore-endpoint http://127.0.0.1:2379 "
+                         "--token-file /etc/orch/server-token")
+    b = Server("b", 6444, [token if word.startswith("/etc") else word for word in flags])
+    for name in ("tls/ca.key", "tls/service-account.key", "token", "encryption-config.json",
+                 "server-token"):
+        path = f"{b.data}/server/{name}"
+        want(open(path).read() == open(f"{a.data}/server/{name}").read(), name, "differs")
+        want(os.stat(path).st_mode & 0o777 == 0o600, name, "is for more than root")
+    b.end()
+    b = Server("b", 6444)  # The token has done its work.
     want(ok(b.call("GET", MAPS + "/first"))["data"] == {"a": "1"}, "the first map")
     ok(b.call("GET", "/api/v1/namespaces/default/secrets/s"))
     want(not any("this server leads" in line for line in b.lines), "both lead")
@@ -531,8 +538,8 @@ def etcd_is_compacted():
     a.end()
 
 
-def run_to_its_end(*flags):
-    name = f"{work}/wrong"
+def run_to_its_end(*flags, data="wrong"):
+    name = f"{work}/{data}"
     command = [orch, "server", "--config", f"{work}/none.yaml", "--data-dir", name, "--run-dir",
                name + ".run", "--write-kubeconfig", name + ".kubeconfig", "--bind-address",
                "127.0.0.1", "--node-ip", "127.0.0.1", "--node-name", "n", "--disable-agent", *flags]
@@ -549,8 +556,28 @@ def what_cannot_work_is_said_at_once():
     want("must be an http:// or https:// URL" in said, said)
     said = run_to_its_end("--datastore-endpoint", "http://127.0.0.1:2379", "--cluster-init")
     want("--cluster-init" in said, said)
-    # Its Secrets are sealed with another server's keys.
-    said = run_to_its_end("--datastore-endpoint", "http://127.0.0.1:2379")
+    where = ["--datastore-endpoint", "http://127.0.0.1:2379"]
+    said = run_to_its_end(*where)
+    want("server-token" in said, said)
+    mine = open(f"{work}/server-token").read().strip()
+    said = run_to_its_end(*where, "--token", mine[:-1] + ("0" if mine[-1] != "0" else "1"))
+    want("the token is not that of the servers" in said, said)
+    said = run_to_its_end(*where, "--token", "K10" + "0" * 64 + mine[mine.index("::"):])
+    want("is not the token's" in said, said)
+    said = run_to_its_end(*where, "--token", mine, "--service-cidr", "10.96.0.0/16",
+                          "--cluster-dns", "10.96.0.10")
+    want("the cluster has 10.43.0.0/16" in said, said)
+    want(not os.path.exists(f"{work}/wrong/server/tls/ca.key"), "a refused server has the CA's key")
+    sealed = etcd_call("/v3/kv/range", key=b64("/orch-shared"))["kvs"][0]["value"]
+    want(b"PRIVATE KEY" not in base64.b64decode(sealed), "keys lie open in etcd")
+    # One that has a cluster of its own; and one whose secrets are not those.
+    own = Server("own", 6448, ["--disable-scheduler"])
+    own.end()
+    said = run_to_its_end(*where, data="own")
+    want("has the keys of another cluster" in said, said)
+    shutil.copytree(f"{b.data}/server", f"{work}/wrong/server", dirs_exist_ok=True)
+    os.remove(f"{work}/wrong/server/encryption-config.json")
+    said = run_to_its_end(*where)
     want("secrets/default/s" in said, said)
 
 
@@ -620,11 +647,7 @@ def any_one_of_three_etcds_may_die():
             member.wait_for("serving client traffic")
         where = ["--datastore-endpoint", ",".join(f"http://127.0.0.1:{port}" for port in ports)]
         c = Server("three-c", 6446, where)
-        for kept in ("tls", "token", "encryption-config.json"):
-            copy = shutil.copytree if kept == "tls" else shutil.copy
-            os.makedirs(f"{work}/three-d/server", exist_ok=True)
-            copy(f"{c.data}/server/{kept}", f"{work}/three-d/server/{kept}")
-        d = Server("three-d", 6447, where)
+        d = Server("three-d", 6447, [*where, "--token-file", f"{c.data}/server/server-token"])
         writers = [Writer(i, (c, d)[i % 2], stop) for i in range(WRITERS)]
         for writer in writers:
             writer.start()

@@ -140,6 +140,16 @@ TEST_CASE("welcome: opens with the secret and the nonce that it was made for alo
   CHECK(proof_of("secret") != proof_of("another"));
 }
 
+TEST_CASE("welcome: what servers share through a datastore opens with their secret alone") {
+  const Shared shared{{.cluster_domain = "c.example"}, {{"tls/ca.crt", "C"}, {"token", "t"}}};
+  const std::string sealed = seal_shared(shared, "secret", system_random());
+  CHECK(open_shared(sealed, "secret").value() == shared);
+  CHECK(open_shared(sealed, "Secret").status().code == 403);
+  CHECK(open_shared("", "secret").status().code == 403);
+  // A welcome is bound to the number of who asked.
+  CHECK_FALSE(open_welcome(sealed, "secret", "nonce"));
+}
+
 TEST_CASE("welcome: a file outside of what is shared is refused") {
   Welcome welcome = test_welcome();
   welcome.files.push_back({"../../etc/passwd", "x"});

@@ -48,11 +48,8 @@ Result<Welcome> ask_to_join(const JoinWish& wish, Random& random) {
       {{"name", wish.name}, {"nonce", nonce}, {"protocol", kProtocol}, {"version", wish.version}});
   const Value answer = ORCH_TRY(post(std::move(options), body, proof_of(wish.secret)));
   Welcome welcome = ORCH_TRY(open_welcome(answer["welcome"].as_string(), wish.secret, nonce));
-  for (const SharedFile& file : welcome.files) {
-    if (file.path != "tls/ca.crt") continue;
-    if (ORCH_TRY(crypto::certificate_info(file.content)).sha256 == wish.ca_sha256) return welcome;
-  }
-  return bad_request("the welcome's CA is not the token's");
+  ORCH_TRY(check_ca(welcome.files, wish.ca_sha256));
+  return welcome;
 }
 
 Result<std::vector<Contact>> introduce(const Newcomer& self, std::span<const Contact> contacts,

@@ -10,6 +10,7 @@
 // nodes have certificates of that CA too.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,6 +42,13 @@ struct Welcome {
   bool operator==(const Welcome&) const = default;
 };
 
+// What servers share that keep the state in a datastore of others, which keeps this for them, too.
+struct Shared {
+  Facts facts;
+  std::vector<SharedFile> files;
+  bool operator==(const Shared&) const = default;
+};
+
 // PURE.
 std::string proof_of(std::string_view secret);
 std::string seal_welcome(const Welcome& welcome, std::string_view secret, std::string_view nonce,
@@ -48,10 +56,17 @@ std::string seal_welcome(const Welcome& welcome, std::string_view secret, std::s
 // 400 when it was sealed with another secret, for another nonce, or altered.
 Result<Welcome> open_welcome(std::string_view sealed, std::string_view secret,
                              std::string_view nonce);
+std::string seal_shared(const Shared& shared, std::string_view secret, Random& random);
+Result<Shared> open_shared(std::string_view sealed, std::string_view secret);
+
+// 400 when the CA among the files is another than the token names.
+Result<void> check_ca(std::span<const SharedFile> files, const std::string& ca_sha256);
 
 // What this server's data directory has of what is shared. `encryption_config`: where that lies.
 Result<std::vector<SharedFile>> read_shared(const std::string& data_dir,
                                             const std::string& encryption_config);
+// Puts it into one that has no keys yet; what was interrupted is begun anew.
+Result<void> write_shared(const std::string& data_dir, std::span<const SharedFile> files);
 // Makes a data directory that has no cluster yet one of this cluster's; what it had of certificates
 // goes. The enrollment comes last: what was interrupted is begun anew.
 Result<void> settle_in(const std::string& data_dir, const Welcome& welcome);

@@ -59,6 +59,23 @@ Result<std::unique_ptr<Datastore>> Datastore::create(const DatastoreFlags& flags
   return std::unique_ptr<Datastore>(new Datastore(std::move(calls), std::move(lead_calls), lead));
 }
 
+// Of several servers of etcd one that is down may come first.
+Result<Shared> Datastore::shared() {
+  auto answer = gateway_->call(kRangePath, shared_request());
+  for (size_t left = gateway_->servers(); !answer && left > 1; --left)
+    answer = gateway_->call(kRangePath, shared_request());
+  if (!answer) return std::move(answer).status().in("--datastore-endpoint");
+  return read_shared(*answer);
+}
+
+Result<void> Datastore::share(std::string_view sealed, int64_t revision) {
+  auto answer = gateway_->call(kTxnPath, share_request(sealed, revision));
+  if (!answer) return std::move(answer).status().in("--datastore-endpoint");
+  if (!(*answer)["succeeded"].as_bool())
+    return conflict("another server has just shared its keys through etcd: start this one again");
+  return {};
+}
+
 Result<std::unique_ptr<store::Log>> Datastore::start(std::unique_ptr<store::Mirror> mirror,
                                                      const store::Options& options) {
   auto log = EtcdLog::start(*gateway_, *lead_gateway_, std::move(mirror), options, lead_);

@@ -7,6 +7,7 @@
 
 #include "server/etcd/gateway.h"
 #include "server/etcd/lead.h"
+#include "server/etcd/wire.h"
 #include "store/engine.h"
 
 namespace orch::etcd {
@@ -22,6 +23,12 @@ class Datastore final : public store::Engine {
  public:
   // 400 says which flag is wrong. Reads the files.
   static Result<std::unique_ptr<Datastore>> create(const DatastoreFlags& flags, Random& random);
+
+  // What servers share beside the state, such as the CA's key: sealed by whoever gives it, a riddle
+  // to etcd. Both block.
+  Result<Shared> shared();
+  // In place of what was there at `revision` (0: nothing). 409 when that has changed.
+  Result<void> share(std::string_view sealed, int64_t revision);
 
   // Once: the log's end cancels the gateways for good.
   Result<std::unique_ptr<store::Log>> start(std::unique_ptr<store::Mirror> mirror,

@@ -176,6 +176,15 @@ std::string leader_request(int64_t revision) {
   return "{" + bytes_field("key", kLeaderKey) + "," + number_field("revision", revision) + "}";
 }
 
+std::string shared_request() { return "{" + bytes_field("key", kSharedKey) + "}"; }
+
+std::string share_request(std::string_view sealed, int64_t revision) {
+  return "{\"compare\":[" +
+         compare(kSharedKey, "MOD", "EQUAL", number_field("mod_revision", revision)) +
+         "],\"success\":[{\"request_put\":{" + bytes_field("key", kSharedKey) + "," +
+         bytes_field("value", sealed) + "}}]}";
+}
+
 std::string watch_request(int64_t revision) {
   return "{\"create_request\":{" + bytes_field("key", kAllKeys) + "," +
          bytes_field("range_end", kAllKeys) + "," + number_field("start_revision", revision) +
@@ -271,6 +280,12 @@ Result<Leader> read_leader(const Value& answer) {
   const Value& kv = answer["kvs"][0];
   if (kv.is_null()) return Leader();
   return Leader{ORCH_TRY(bytes(kv["value"])), number(kv["create_revision"])};
+}
+
+Result<Shared> read_shared(const Value& answer) {
+  const Value& kv = answer["kvs"][0];
+  if (kv.is_null()) return Shared();
+  return Shared{ORCH_TRY(bytes(kv["value"])), number(kv["mod_revision"])};
 }
 
 Result<Seen> read_seen(std::string_view line) {

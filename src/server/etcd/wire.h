@@ -23,6 +23,8 @@ namespace orch::etcd {
 inline constexpr std::string_view kFolder = "/orch";
 // Whoever made this key leads (lead.h). It isn't below kFolder.
 inline constexpr std::string_view kLeaderKey = "/orch-leader";
+// What servers share beside the state, sealed (datastore.h). It isn't below kFolder either.
+inline constexpr std::string_view kSharedKey = "/orch-shared";
 // Below it is a key for each claim (store/claims.h) with the key of the object that has it.
 inline constexpr std::string_view kClaimFolder = "/orch-claims/";
 
@@ -55,6 +57,9 @@ std::string leader_request(int64_t revision);
 // Every change in etcd from `revision` on, whoever makes it: so each revision shows up, and what
 // has been seen is known without a question.
 std::string watch_request(int64_t revision);
+std::string shared_request();
+// Puts it, if the key is still at `revision` (0: not there).
+std::string share_request(std::string_view sealed, int64_t revision);
 std::string compaction_request(int64_t revision);
 std::string grant_request(int64_t ttl_s);
 std::string lease_request(int64_t lease);  // To keep it alive, or to revoke it.
@@ -97,6 +102,12 @@ struct Page {
 };
 Result<Page> read_page(const api::Value& answer);
 Result<Leader> read_leader(const api::Value& answer);
+
+struct Shared {
+  std::string sealed;
+  int64_t revision = 0;  // 0: nothing is there.
+};
+Result<Shared> read_shared(const api::Value& answer);
 
 struct Seen {
   bool begins = false;   // The first message of a watch; else

@@ -216,6 +216,20 @@ TEST_CASE("a watch tells of ours, of the leader, and of how far it is") {
   CHECK(resigned.leader == Leader());
 }
 
+TEST_CASE("what servers share is put over the state that was read, and over no other") {
+  CHECK(read_shared(*api::parse_json("{}"))->revision == 0);
+  const Shared read =
+      *read_shared(*api::parse_json(R"({"kvs":[)" + kv(kSharedKey, 3, 7, "sealed") + "]}"));
+  CHECK(read.sealed == "sealed");
+  CHECK(read.revision == 7);
+  const api::Value put = *api::parse_json(share_request("again", 7));
+  CHECK(put["compare"][0]["mod_revision"].as_string() == "7");
+  CHECK(text_of(put["success"][0]["request_put"]["value"]) == "again");
+  // Others' watches pass over it.
+  CHECK(read_seen(message(R"(,"events":[{"kv":)" + kv(kSharedKey, 3, 7, "x") + "}]"))
+            ->changes.empty());
+}
+
 TEST_CASE("a watch that ends says why") {
   CHECK(read_seen(message(R"(,"canceled":true,"compact_revision":"33")")).status().gone());
   CHECK(read_seen(message(R"(,"canceled":true,"cancel_reason":"no leader")")).status().code == 503);
