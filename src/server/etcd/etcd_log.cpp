@@ -231,11 +231,12 @@ void EtcdLog::ask_revision() {
     readers.swap(readers_);
   }
   const auto answer = gateway_.call(kRangePath, leader_request(0));
-  if (!answer) {
-    for (const SyncDone& done : readers) done(outward(answer.status()));
+  const auto newest = answer ? revision_of(*answer) : Result<int64_t>(answer.status());
+  if (!newest) {
+    for (const SyncDone& done : readers) done(outward(newest.status()));
     return;
   }
-  when_passed(revision_of(*answer), [readers = std::move(readers)](const Status* failed) {
+  when_passed(*newest, [readers = std::move(readers)](const Status* failed) {
     for (const SyncDone& done : readers) done(failed ? Result<void>(*failed) : Result<void>());
   });
 }
@@ -330,7 +331,7 @@ Result<void> EtcdLog::take(std::string_view line) {
 // This etcd server may be behind the others; all of them must not be.
 Result<void> EtcdLog::check_not_restored() {
   const auto answer = ORCH_TRY(gateway_.call(kRangePath, leader_request(0)));
-  const int64_t newest = revision_of(answer);
+  const int64_t newest = ORCH_TRY(revision_of(answer));
   if (newest >= passed_) return {};
   return expired("etcd is at revision " + std::to_string(newest) + ", and was at " +
                  std::to_string(passed_) + ": it was restored");

@@ -220,7 +220,11 @@ Status failure_of(int http_status, std::string_view body) {
   return service_unavailable(why);
 }
 
-int64_t revision_of(const Value& answer) { return number(answer["header"]["revision"]); }
+Result<int64_t> revision_of(const Value& answer) {
+  const int64_t revision = number(answer["header"]["revision"]);
+  if (revision <= 0) return strange("it has no revision");
+  return revision;
+}
 const std::string& cluster_of(const Value& answer) {
   return answer["header"]["cluster_id"].as_string();
 }
@@ -228,8 +232,7 @@ const std::string& cluster_of(const Value& answer) {
 Result<Written> read_written(const Value& answer) {
   Written written;
   written.done = answer["succeeded"].as_bool();
-  written.revision = revision_of(answer);
-  if (written.revision <= 0) return strange("a transaction without a revision");
+  written.revision = ORCH_TRY(revision_of(answer));
   if (written.done) return written;
   const Value& looks = answer["responses"];
   if (looks.size() < 2) return strange("a refusal without its reasons");
@@ -262,8 +265,7 @@ Status refusal(const store::Write& write, const Written& written, const ClaimCha
 
 Result<Page> read_page(const Value& answer) {
   Page page;
-  page.revision = revision_of(answer);
-  if (page.revision <= 0) return strange("a page without a revision");
+  page.revision = ORCH_TRY(revision_of(answer));
   for (const Value& kv : answer["kvs"].items()) {
     auto kept = ORCH_TRY(read_kept(kv, false));
     if (!kept) return strange("a page with another folder's key");
@@ -306,8 +308,7 @@ Result<Seen> read_seen(std::string_view line) {
   seen.cluster = cluster_of(result);
   for (const Value& event : result["events"].items()) ORCH_TRY(read_event(event, &seen));
   // Only without events does the header say what has been seen.
-  if (seen.revision == 0) seen.revision = revision_of(result);
-  if (seen.revision <= 0) return strange("a message without a revision");
+  if (seen.revision == 0) seen.revision = ORCH_TRY(revision_of(result));
   return seen;
 }
 

@@ -72,8 +72,8 @@ std::string lead_request(int64_t lease, std::string_view value);
 // for too large a value, 504 when the outcome isn't known, else 503.
 Status failure_of(int http_status, std::string_view body);
 
-// The header's revision; etcd's cluster, "" when it doesn't say.
-int64_t revision_of(const api::Value& answer);
+// The header's revision, which every answer has; etcd's cluster, "" when it doesn't say.
+Result<int64_t> revision_of(const api::Value& answer);
 const std::string& cluster_of(const api::Value& answer);
 
 struct Leader {

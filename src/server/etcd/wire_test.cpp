@@ -230,6 +230,15 @@ TEST_CASE("what servers share is put over the state that was read, and over no o
             ->changes.empty());
 }
 
+TEST_CASE("an answer without a revision can't say how new what is here must be") {
+  CHECK(revision_of(parsed(R"({"header":{"revision":"9"}})")).value() == 9);
+  for (const char* text : {"{}", R"({"header":{}})", R"({"header":{"revision":"x"}})",
+                           R"({"header":{"revision":"-3"}})", "[]"}) {
+    INFO(text);
+    CHECK_FALSE(revision_of(parsed(text)).ok());
+  }
+}
+
 TEST_CASE("a watch that ends says why") {
   CHECK(read_seen(message(R"(,"canceled":true,"compact_revision":"33")")).status().gone());
   CHECK(read_seen(message(R"(,"canceled":true,"cancel_reason":"no leader")")).status().code == 503);
