@@ -6,7 +6,6 @@
 #include "base/files.h"
 #include "base/strings.h"
 #include "client/connection.h"
-#include "http/client.h"
 
 namespace orch::cli {
 
@@ -57,17 +56,17 @@ Result<void> check_whole(Membership& membership) {
   return {};
 }
 
-Result<std::string> request_body(const JoinWish& wish, const Membership& membership) {
-  const Value body =
-      Value::object({{"nodeName", wish.node_name},
-                     {"nodePassword", wish.password},
-                     {"clientCsr", ORCH_TRY(crypto::make_csr({}, membership.client.private_key))},
-                     {"servingCsr", ORCH_TRY(crypto::make_csr({}, membership.serving.private_key))},
-                     {"addresses", Value::array({wish.node_ip})}});
-  return api::to_json(body);
+Result<Value> request_body(const JoinWish& wish, const Membership& membership) {
+  const std::string client = ORCH_TRY(crypto::make_csr({}, membership.client.private_key));
+  const std::string serving = ORCH_TRY(crypto::make_csr({}, membership.serving.private_key));
+  return Value::object({{"nodeName", wish.node_name},
+                        {"nodePassword", wish.password},
+                        {"clientCsr", client},
+                        {"servingCsr", serving},
+                        {"addresses", Value::array({wish.node_ip})}});
 }
 
-Result<Value> send_wish(const JoinWish& wish, std::string body) {
+Result<Value> send_wish(const JoinWish& wish, const Value& body) {
   http::ClientOptions options;
   options.url = wish.server;
   options.ca_sha256 = wish.token.ca_sha256;
@@ -76,18 +75,10 @@ Result<Value> send_wish(const JoinWish& wish, std::string body) {
   options.connect_timeout_ms = kTimeoutMs;
   options.response_timeout_ms = kTimeoutMs;
   options.max_body_bytes = kMaxAnswerBytes;
-  options.keep_alive = false;
-  const auto client = ORCH_TRY(http::Client::create(std::move(options)));
   http::Request request;
-  request.method = "POST";
   request.target = kJoinPath;
   request.headers.set("Authorization", "Bearer " + wish.token.secret);
-  request.headers.set("Content-Type", "application/json");
-  request.body = std::move(body);
-  const http::Response response = ORCH_TRY(client->send(request));
-  const std::string text = response.body.flatten();
-  if (response.status != 200) return client::parse_status(response.status, text);
-  return api::parse_json(text);
+  return client::post_once(std::move(options), std::move(request), body);
 }
 
 }  // namespace

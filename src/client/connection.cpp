@@ -285,4 +285,18 @@ Status parse_status(int code, std::string_view body) {
   return status;
 }
 
+Result<Value> post_once(http::ClientOptions options, http::Request request, const Value& body) {
+  options.keep_alive = false;
+  api::ParseOptions limits;
+  limits.max_bytes = options.max_body_bytes;
+  const auto client = ORCH_TRY(http::Client::create(std::move(options)));
+  request.method = "POST";
+  request.headers.set("Content-Type", "application/json");
+  request.body = api::to_json(body);
+  const http::Response response = ORCH_TRY(client->send(request));
+  const std::string text = response.body.flatten();
+  if (response.status != 200) return parse_status(response.status, text);
+  return api::parse_json(text, limits);
+}
+
 }  // namespace orch::client

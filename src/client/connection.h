@@ -89,4 +89,10 @@ std::string query_of(const std::string& label_selector, const std::string& field
 // The failure that an answer stands for: its Status body, or what its code says.
 Status parse_status(int code, std::string_view body);
 
+// One POST of a JSON document by who is no client of the API yet: a node or a server that joins.
+// `request` has the target and whatever else the head needs. The answer's document; anything but
+// 200 is a Status.
+Result<api::Value> post_once(http::ClientOptions options, http::Request request,
+                             const api::Value& body);
+
 }  // namespace orch::client

@@ -31,7 +31,8 @@ class ScriptedApi {
     };
     return std::make_shared<Connection>(std::move(urls), make_client, std::move(token), "me");
   }
-  std::string url() const { return "https://127.0.0.1:" + std::to_string(server_->port()); }
+  uint16_t port() const { return server_->port(); }
+  std::string url() const { return "https://127.0.0.1:" + std::to_string(port()); }
   void wait_for_watch() {
     std::unique_lock lock(mutex_);
     REQUIRE(changed_.wait_for(lock, 10s, [&] { return stream_ != nullptr; }));
@@ -170,6 +171,28 @@ TEST_CASE("a refusal is the Status that the server gave") {
   CHECK(created.status().details.causes.size() == 1);
   server.answer_with(502, "<html>");
   CHECK(api.get(resource::pods(), {"d", "a"}).status().code == 502);
+}
+
+TEST_CASE("who joins posts once, and hears the Status that the server gave") {
+  ScriptedApi server;
+  http::ClientOptions options = http::test::client_options(server.port());
+  const auto post = [&] {
+    http::Request request;
+    request.target = "/orch/v1/join";
+    return post_once(options, std::move(request), Value::object({{"a", 1}}));
+  };
+  server.answer_with(200, R"({"b":2})");
+  const auto answer = post();
+  REQUIRE(answer.ok());
+  CHECK((*answer)["b"].as_int() == 2);
+  const http::Request sent = server.last();
+  CHECK(sent.method == "POST");
+  CHECK(sent.body == R"({"a":1})");
+  server.answer_with(409, R"({"kind":"Status","reason":"AlreadyExists","message":"is there"})");
+  CHECK(post().status().already_exists());
+  server.answer_with(200, std::string(100, ' '));
+  options.max_body_bytes = 50;
+  CHECK_FALSE(post().ok());
 }
 
 TEST_CASE("the cache lists, watches, tells, and lists again when its revision is gone") {

@@ -3,7 +3,6 @@
 #include "api/json.h"
 #include "base/strings.h"
 #include "client/connection.h"
-#include "http/client.h"
 #include "server/cluster/cluster.h"
 
 namespace orch::cluster {
@@ -20,18 +19,10 @@ constexpr size_t kNonceBytes = 32;
 
 Result<Value> post(http::ClientOptions options, const Value& body, const std::string& proof) {
   options.max_body_bytes = kMaxAnswerBytes;
-  options.keep_alive = false;
-  const auto client = ORCH_TRY(http::Client::create(std::move(options)));
   http::Request request;
-  request.method = "POST";
   request.target = kServersPath;
-  request.headers.set("Content-Type", "application/json");
   if (!proof.empty()) request.headers.set(kProofHeader, proof);
-  request.body = api::to_json(body);
-  const http::Response response = ORCH_TRY(client->send(request));
-  const std::string text = response.body.flatten();
-  if (response.status != 200) return client::parse_status(response.status, text);
-  return api::parse_json(text);
+  return client::post_once(std::move(options), std::move(request), body);
 }
 
 }  // namespace
