@@ -140,12 +140,8 @@ Result<std::optional<Membership>> settle_membership(const AgentSetup& setup, con
         "a node joins with --token or --token-file; the token stands on the server in "
         "<data-dir>/server/token");
 
-  JoinWish wish{setup.servers.front(),
-                *setup.token,
-                setup.node_name,
-                ip,
-                ORCH_TRY(keep_node_password(setup.password_path, system_random())),
-                {}};
+  JoinWish wish{setup.servers.front(), *setup.token, setup.node_name, ip, {}, {}};
+  wish.password = ORCH_TRY(keep_node_password(setup.password_path, system_random()));
   std::optional<Membership> joined;
   if (standing == Standing::ageing) wish.identity = kept->client;
   if (standing == Standing::ageing)

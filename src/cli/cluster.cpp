@@ -64,9 +64,9 @@ Result<cluster::Enrollment> join(ServerOptions* options) {
                        "/server holds a cluster of its own: move it away, and this "
                        "server can join the one at " +
                        options->server);
-  const cluster::Welcome welcome =
-      ORCH_TRY(join_with_patience({options->server, token.ca_sha256, token.secret,
-                                   ORCH_TRY(node_name(options->node)), kVersion}));
+  const std::string name = ORCH_TRY(node_name(options->node));
+  const cluster::Welcome welcome = ORCH_TRY(
+      join_with_patience({options->server, token.ca_sha256, token.secret, name, kVersion}));
   ORCH_TRY(adopt_facts(welcome.facts, options));
   ORCH_TRY(cluster::settle_in(data_dir, welcome));
   log::info("cluster", "joined the cluster of " + options->server);

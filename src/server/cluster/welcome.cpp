@@ -128,9 +128,11 @@ Result<std::vector<SharedFile>> read_shared(const std::string& data_dir,
                                             const std::string& encryption_config) {
   std::vector<SharedFile> files;
   for (const char* path : kShared) {
-    files.push_back({path, ORCH_TRY(read_file(data_dir + "/server/" + path, kMaxFileBytes))});
+    std::string content = ORCH_TRY(read_file(data_dir + "/server/" + path, kMaxFileBytes));
+    files.push_back({path, std::move(content)});
   }
-  files.push_back({kEncryptionConfig, ORCH_TRY(read_file(encryption_config, kMaxFileBytes))});
+  std::string content = ORCH_TRY(read_file(encryption_config, kMaxFileBytes));
+  files.push_back({kEncryptionConfig, std::move(content)});
   return files;
 }
 
