@@ -70,6 +70,10 @@ Result<void> put_parts(client::Api& api, const api::Resource& resource, Value wa
     ORCH_TRY(api.create(resource, wanted));
     return {};
   }
+  const auto stands = [&](const char* part) {
+    return std::as_const(*stored)[part] == std::as_const(wanted)[part];
+  };
+  if (std::ranges::all_of(parts, stands)) return {};
   Value changed = *std::move(stored);
   for (const char* part : parts) changed.set(part, std::as_const(wanted)[part]);
   ORCH_TRY(api.update(resource, changed));
@@ -139,24 +143,20 @@ ServerList::~ServerList() {
   thread_.join();
 }
 
+Result<void> keep_list(client::Api& api, const SeenServer& self, std::vector<SeenServer> seen,
+                       std::map<Ipv4, int>* missed) {
+  std::erase_if(seen, [&](const SeenServer& each) { return each.address == self.address; });
+  seen.push_back(self);
+  const std::vector<Ipv4> listed = ORCH_TRY(listed_servers(api));
+  return publish_servers(api, plan_list(std::move(seen), listed, missed));
+}
+
 void ServerList::run() {
   std::map<Ipv4, int> missed;
-  std::vector<SeenServer> published;
-  const auto look = [&]() -> Result<void> {
-    std::vector<SeenServer> seen = look_();
-    std::erase_if(seen, [&](const SeenServer& each) { return each.address == self_.address; });
-    seen.push_back(self_);
-    const std::vector<Ipv4> listed = ORCH_TRY(listed_servers(*api_));
-    std::vector<SeenServer> wanted = plan_list(std::move(seen), listed, &missed);
-    if (wanted == published) return {};
-    ORCH_TRY(publish_servers(*api_, wanted));
-    published = std::move(wanted);
-    return {};
-  };
   std::unique_lock lock(mutex_);
   while (!ended_) {
     lock.unlock();
-    const Result<void> looked = look();
+    const Result<void> looked = keep_list(*api_, self_, look_(), &missed);
     lock.lock();
     // When this server leads no longer that is how it learns of it here.
     if (!looked && !ended_) log::warning("apiserver", "servers: " + looked.status().message);

@@ -39,8 +39,11 @@ struct SeenServer {
 std::vector<SeenServer> plan_list(std::vector<SeenServer> seen, const std::vector<Ipv4>& listed,
                                   std::map<Ipv4, int>* missed);
 
-// Writes the list, if it is another one. Blocking.
+// Writes the list, if it is another one or gone. Blocking.
 Result<void> publish_servers(client::Api& api, const std::vector<SeenServer>& servers);
+// What follows of one look at the others; `self` serves. `missed` as in plan_list(). Blocking.
+Result<void> keep_list(client::Api& api, const SeenServer& self, std::vector<SeenServer> seen,
+                       std::map<Ipv4, int>* missed);
 // Who is listed now.
 Result<std::vector<Ipv4>> listed_servers(client::Api& api);
 

@@ -10,6 +10,8 @@
 namespace orch::apiserver {
 namespace {
 
+using api::Value;
+
 SeenServer at(const char* address, bool ready = true, uint16_t port = 6443) {
   return {*parse_ipv4(address), port, ready};
 }
@@ -66,6 +68,29 @@ TEST_CASE("the list is written when it changes, and only then", "[servers]") {
   REQUIRE(publish_servers(*api, {at("10.0.0.2")}).ok());
   CHECK(listed_servers(*api)->size() == 1);
   CHECK(api->get(slices, key)->at("endpoints").size() == 1);
+}
+
+TEST_CASE("a list that somebody has removed is there again after the next look", "[servers]") {
+  TestServer server;
+  const auto api = server.server().api("tester");
+  const client::ObjectKey key{"default", "kubernetes"};
+  std::map<Ipv4, int> missed;
+  const auto look = [&] {
+    REQUIRE(keep_list(*api, at("10.0.0.1"), {at("10.0.0.1", false), at("10.0.0.2")}, &missed).ok());
+  };
+  look();
+  const auto& endpoints = api::resource::endpoints();
+  const auto& slices = api::resource::endpoint_slices();
+  for (const api::Resource* resource : {&endpoints, &slices}) {
+    REQUIRE(api->remove(*resource, key, {}).ok());
+    look();
+    CHECK(api->get(*resource, key).ok());
+  }
+  Value emptied = *api->get(slices, key);
+  emptied.set("endpoints", Value::array());
+  REQUIRE(api->update(slices, emptied).ok());
+  look();
+  CHECK(api->get(slices, key)->at("endpoints").size() == 2);
 }
 
 }  // namespace
