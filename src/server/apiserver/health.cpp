@@ -14,10 +14,11 @@ struct Check {
   Result<void> outcome;
 };
 
-// The store stands where Kubernetes has etcd. A full disk, or a datastore that is out of reach,
-// makes the server not ready, for it takes no writes; it lives on, for a start anew would not help.
-// After a disk that failed it does.
-Result<void> store_check(store::Health store, std::string_view root) {
+// The store stands where Kubernetes has etcd. A full disk, a datastore that is out of reach, or the
+// loss of most of the other servers makes the server not ready, for it takes no writes; it lives
+// on, for a start anew would not help. After a disk that failed it does.
+Result<void> store_check(const Health& health, std::string_view root) {
+  const store::Health store = health.store.health();
   if (store == store::Health::failed) {
     return service_unavailable("the disk failed: restart the server");
   }
@@ -27,13 +28,16 @@ Result<void> store_check(store::Health store, std::string_view root) {
   if (store == store::Health::away && root != "livez") {
     return service_unavailable("the datastore can't be reached");
   }
+  if (health.several && health.store.leadership().leader == 0 && root != "livez") {
+    return service_unavailable("no server leads the cluster, or this one takes no part in it");
+  }
   return {};
 }
 
 std::vector<Check> checks(const Health& health, std::string_view root) {
   std::vector<Check> all;
   all.push_back({"ping", {}});
-  all.push_back({"etcd", store_check(health.store.health(), root)});
+  all.push_back({"etcd", store_check(health, root)});
   Result<void> bootstrapped;
   if (!health.started) bootstrapped = service_unavailable("not finished");
   all.push_back({"poststarthook/rbac/bootstrap-roles", std::move(bootstrapped)});

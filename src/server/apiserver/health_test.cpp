@@ -1,6 +1,7 @@
 #include "server/apiserver/health.h"
 
 #include "server/apiserver/test_server.h"
+#include "store/store_fixture.h"
 
 namespace orch::apiserver {
 namespace {
@@ -47,6 +48,25 @@ TEST_CASE("what fails is named, why is not told to strangers, and without it all
   CHECK(ask("/readyz/shutdown").status == 500);
   CHECK(ask("/readyz?exclude=shutdown").status == 200);
   CHECK(ask("/livez").status == 200);
+}
+
+TEST_CASE("one of several servers is not ready while it knows no leader, and lives") {
+  store::TestFolder folder;
+  store::Options options;
+  options.directory = folder.path();
+  const auto store = store::StoreInside::open(options, store::tag_by_key);
+  Health health{*store, true};
+  health.started = true;
+  const auto ask = [&](const std::string& path) {
+    return serve_health(health, *route(api::Schema::builtin(), "GET", path))->status;
+  };
+  store::StoreInside::log(*store).follow(2, 7);
+  CHECK(ask("/readyz") == 200);
+  store::StoreInside::log(*store).follow(0, 7);
+  CHECK(ask("/readyz") == 500);
+  CHECK(ask("/livez") == 200);
+  store::StoreInside::log(*store).lead(8);
+  CHECK(ask("/readyz") == 200);
 }
 
 }  // namespace

@@ -225,7 +225,7 @@ struct ApiServer::Rooms {
   LocalCache cache;
   ClusterRoutes servers;
   TaskPool slow{kSlowThreads};
-  Health health{*store};
+  Health health{*store, options.cluster != nullptr};
   Handler handler;
   std::unique_ptr<http::Server> http;
 };
