@@ -1,77 +1,16 @@
+// What is done next for a pod, by table.
 #include "agent/pods/pod_actions.h"
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "agent/pods/pod_fixture.h"
 #include "agent/pods/pod_status.h"
 #include "agent/pods/qos.h"
 
 namespace orch::pods {
 namespace {
 
-using api::Value;
-using std::chrono::seconds;
-
-const WallTime kNow{seconds{1'700'000'000}};
-
-Value pod_of(const std::string& spec, const std::string& metadata = "{}") {
-  Value pod = Value::object({{"apiVersion", "v1"}, {"kind", "Pod"}});
-  pod.set("metadata", *api::parse_yaml(metadata));
-  pod["metadata"].set("name", "p");
-  pod["metadata"].set("namespace", "ns");
-  pod["metadata"].set("uid", "u");
-  pod.set("spec", *api::parse_yaml(spec));
-  return pod;
-}
-
-// A container that runs since a minute, or has ended just now.
-ContainerObserved running(const std::string& image = "i") {
-  ContainerObserved seen;
-  ContainerRecord record;
-  record.id = "u_c_0";
-  record.image = image;
-  record.started_at = kNow - seconds(60);
-  seen.history.current = record;
-  seen.history.next_attempt = 1;
-  seen.started = seen.ready = true;
-  return seen;
-}
-ContainerObserved ended(int code, int64_t ago_s = 0, int64_t ran_s = 5) {
-  ContainerObserved seen = running();
-  auto& record = *seen.history.current;
-  record.finished = true;
-  record.exit_code = code;
-  record.reason = code == 0 ? "Completed" : "Error";
-  record.finished_at = kNow - seconds(ago_s);
-  record.started_at = record.finished_at - seconds(ran_s);
-  seen.started = seen.ready = false;
-  return seen;
-}
-ContainerObserved fresh() {
-  ContainerObserved seen;
-  seen.image.phase = ImageState::Phase::ready;
-  return seen;
-}
-ContainerObserved with_image(ContainerObserved seen) {
-  seen.image.phase = ImageState::Phase::ready;
-  return seen;
-}
-
-Observed observed_with(std::map<std::string, ContainerObserved> containers) {
-  Observed observed;
-  observed.now = kNow;
-  observed.sandbox_exists = observed.sandbox_ready = true;
-  observed.pod_ip = "10.42.0.5";
-  observed.host_ip = "10.0.0.1";
-  observed.containers = std::move(containers);
-  return observed;
-}
-
 using Names = std::vector<std::string>;
-
-const char* kOne = "containers: [{name: c, image: i}]";
-const char* kInit =
-    "{initContainers: [{name: a, image: i}, {name: b, image: i}], containers: [{name: c, image: "
-    "i}]}";
 
 TEST_CASE("a new pod gets a sandbox, then images, then containers", "[pod_actions]") {
   Observed observed = observed_with({});
@@ -236,111 +175,6 @@ TEST_CASE("failed pulls are waited for", "[pod_actions]") {
   seen.image.failed_at = kNow - seconds(10);
   seen.image.retry_at = kNow;
   CHECK(pod_actions(pod_of(kOne), observed_with({{"c", seen}})).pull == Names{"c"});
-}
-
-// ---- pod_status ----
-
-std::string condition(const Value& status, const std::string& type, const char* member = "status") {
-  for (const auto& each : status["conditions"].items()) {
-    if (each["type"].as_string() == type) return each[member].as_string();
-  }
-  return "";
-}
-
-TEST_CASE("phases", "[pod_status]") {
-  struct Row {
-    const char* spec;
-    std::map<std::string, ContainerObserved> containers;
-    const char* phase;
-  };
-  const char* never = "{restartPolicy: Never, containers: [{name: c, image: i}]}";
-  const char* two =
-      "{restartPolicy: Never, containers: [{name: c, image: i}, {name: d, image: i}]}";
-  const Row rows[] = {
-      {kOne, {}, "Pending"},
-      {kOne, {{"c", running()}}, "Running"},
-      {kOne, {{"c", ended(1)}}, "Running"},
-      {kInit, {{"a", running()}}, "Pending"},
-      {kInit, {{"a", ended(0)}, {"b", ended(0)}}, "Pending"},
-      {never, {{"c", ended(0)}}, "Succeeded"},
-      {never, {{"c", ended(2)}}, "Failed"},
-      {two, {{"c", ended(2)}, {"d", running()}}, "Running"},
-      {two, {{"c", ended(2)}, {"d", ended(0)}}, "Failed"},
-  };
-  for (const auto& row : rows) {
-    INFO(row.spec << " wants " << row.phase);
-    CHECK(pod_status(pod_of(row.spec), observed_with(row.containers))["phase"].as_string() ==
-          row.phase);
-  }
-}
-
-TEST_CASE("conditions keep the time of their last change", "[pod_status]") {
-  Value pod = pod_of(kOne);
-  pod.set("status", pod_status(pod, observed_with({})));
-  CHECK(condition(pod["status"], "Ready") == "False");
-  CHECK(condition(pod["status"], "Ready", "message") == "containers with unready status: [c]");
-  CHECK(condition(pod["status"], "PodScheduled") == "True");
-  auto later = observed_with({{"c", running()}});
-  later.now = kNow + seconds(5);
-  const Value status = pod_status(pod, later);
-  CHECK(condition(status, "Ready") == "True");
-  CHECK(condition(status, "Ready", "lastTransitionTime") == format_time(later.now));
-  CHECK(condition(status, "Initialized", "lastTransitionTime") == format_time(kNow));
-  CHECK(status["startTime"].as_string() == format_time(kNow));
-  pod.set("status", status);
-  CHECK(pod_status(pod, later) == status);  // Nothing changed: nothing to write.
-}
-
-TEST_CASE("readiness gates hold a pod back", "[pod_status]") {
-  Value pod = pod_of("{containers: [{name: c, image: i}], readinessGates: [{conditionType: x/y}]}");
-  CHECK(condition(pod_status(pod, observed_with({{"c", running()}})), "Ready", "reason") ==
-        "ReadinessGatesNotReady");
-  pod.set("status", *api::parse_yaml("{conditions: [{type: x/y, status: 'True'}]}"));
-  const Value status = pod_status(pod, observed_with({{"c", running()}}));
-  CHECK(condition(status, "Ready") == "True");
-  CHECK(condition(status, "x/y") == "True");
-}
-
-TEST_CASE("what a container waits for", "[pod_status]") {
-  const auto first = [](const Value& pod, ContainerObserved seen) {
-    return pod_status(pod, observed_with({{"c", std::move(seen)}}))["containerStatuses"][0];
-  };
-  const Value pod = pod_of(kOne);
-  const auto reason = [](const Value& status) {
-    return status["state"]["waiting"]["reason"].as_string();
-  };
-  CHECK(reason(first(pod, {})) == "ContainerCreating");
-  CHECK(reason(first(pod_of(kInit), {})) == "PodInitializing");
-
-  auto crashed = ended(3, 1);
-  crashed.history.backoff_s = 80;
-  const Value crash = first(pod, crashed);
-  CHECK(reason(crash) == "CrashLoopBackOff");
-  CHECK(crash["state"]["waiting"]["message"].as_string() ==
-        "back-off 1m20s restarting failed container=c pod=p_ns(u)");
-  CHECK(crash["lastState"]["terminated"]["exitCode"].as_int() == 3);
-
-  ContainerObserved pull;
-  pull.image = {ImageState::Phase::failed, "ErrImagePull", "denied", kNow, kNow + seconds(10), 10};
-  CHECK(reason(first(pod, pull)) == "ErrImagePull");
-  pull.image.failed_at = kNow - seconds(5);
-  const Value back_off = first(pod, pull);
-  CHECK(reason(back_off) == "ImagePullBackOff");
-  CHECK(back_off["state"]["waiting"]["message"].as_string() ==
-        "Back-off pulling image \"i\": ErrImagePull: denied");
-
-  ContainerObserved config;
-  config.failure = StartFailure{"CreateContainerConfigError", "configmap \"x\" not found", kNow};
-  CHECK(reason(first(pod, config)) == "CreateContainerConfigError");
-}
-
-TEST_CASE("a terminal phase never changes", "[pod_status]") {
-  Value pod = pod_of(kOne);
-  pod["status"].set("phase", "Failed");
-  pod["status"].set("reason", "Evicted");
-  const Value status = pod_status(pod, observed_with({{"c", running()}}));
-  CHECK(status["phase"].as_string() == "Failed");
-  CHECK(status["reason"].as_string() == "Evicted");
 }
 
 TEST_CASE("records survive a round through JSON", "[pod_record]") {
