@@ -1,5 +1,6 @@
 #include "agent/pods/pod_status.h"
 
+#include <utility>
 #include <vector>
 
 #include "agent/pods/container_status.h"
@@ -215,6 +216,20 @@ class Builder {
     status->set("podIPs", one(ip));
   }
 
+  // The API lets nobody take back an end for good. So an init container that runs again, in a new
+  // sandbox, is shown as it ended, until it has ended anew.
+  void keep_end(const ContainerSpec& container, api::Value* status) const {
+    const RestartPolicy policy = restart_policy(pod_);
+    if (container.kind != Kind::init || policy == RestartPolicy::always) return;
+    if (!std::as_const(*status)["state"]["terminated"].is_null()) return;
+    for (const auto& before : old_["initContainerStatuses"].items()) {
+      if (before["name"].as_string() != container.name()) continue;
+      const api::Value& end = before["state"]["terminated"];
+      const bool for_good = policy == RestartPolicy::never || end["exitCode"].as_int() == 0;
+      if (!end.is_null() && for_good) status->set("state", before["state"]);
+    }
+  }
+
   void set_containers(api::Value* status) const {
     auto init = api::Value::array(), main = init, ephemeral = init;
     for (const auto& container : containers_) {
@@ -223,7 +238,9 @@ class Builder {
       auto& list = container.kind == Kind::main        ? main
                    : container.kind == Kind::ephemeral ? ephemeral
                                                        : init;
-      list.push_back(container_status(input));
+      api::Value one = container_status(input);
+      keep_end(container, &one);
+      list.push_back(std::move(one));
     }
     if (!init.empty()) status->set("initContainerStatuses", std::move(init));
     if (!main.empty()) status->set("containerStatuses", std::move(main));

@@ -95,6 +95,24 @@ TEST_CASE("what a container waits for", "[pod_status]") {
   CHECK(reason(first(pod, config)) == "CreateContainerConfigError");
 }
 
+TEST_CASE("the end of an init container stays told while it runs again in a new sandbox",
+          "[pod_status]") {
+  const auto state = [](const char* policy, int code, const ContainerObserved& again) {
+    Value pod = pod_of(kInit);
+    pod["spec"].set("restartPolicy", policy);
+    const Value before = pod_status(pod, observed_with({{"a", ended(code)}}));
+    REQUIRE(before["initContainerStatuses"][0].has("state"));
+    pod.set("status", before);
+    return pod_status(pod, observed_with({{"a", again}}))["initContainerStatuses"][0]["state"];
+  };
+  CHECK(state("Never", 0, running())["terminated"]["exitCode"].as_int(-1) == 0);
+  CHECK(state("OnFailure", 0, running())["terminated"]["exitCode"].as_int(-1) == 0);
+  // Where the API takes it, it is told as it is.
+  CHECK(state("OnFailure", 1, running()).has("running"));
+  CHECK(state("Always", 0, running()).has("running"));
+  CHECK(state("Never", 0, ended(3))["terminated"]["exitCode"].as_int() == 3);
+}
+
 TEST_CASE("a terminal phase never changes", "[pod_status]") {
   Value pod = pod_of(kOne);
   pod["status"].set("phase", "Failed");
