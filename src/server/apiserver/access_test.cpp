@@ -93,6 +93,10 @@ TEST_CASE("without good credentials there is only health and version") {
         "\"\" at the cluster scope");
   CHECK(server.call_as("", "GET", "/nowhere").message() ==
         "forbidden: User \"system:anonymous\" cannot get path \"/nowhere\"");
+  // What there is not reads as what there is.
+  CHECK(server.call_as("", "GET", "/api/v1/namespaces/x/foos").message() ==
+        "foos is forbidden: User \"system:anonymous\" cannot list resource \"foos\" in API group "
+        "\"\" in the namespace \"x\"");
   CHECK(server.call_as("wrong", "GET", "/version").code == 401);
   const std::string admin = server.server().admin_token();
   CHECK(server.call_as(admin, "GET", "/api/v1/pods").code == 200);
@@ -124,6 +128,10 @@ TEST_CASE("a service account's token is good as long as the account is") {
         "pods is forbidden: User \"system:serviceaccount:default:default\" cannot list resource "
         "\"pods\" in API group \"\" in the namespace \"default\"");
   CHECK(server.call_as(token, "GET", "/apis").code == 200);
+  CHECK(server.call_as(token, "GET", "/apis/e.org/v1/foos").message() ==
+        "foos.e.org is forbidden: User \"system:serviceaccount:default:default\" cannot list "
+        "resource \"foos\" in API group \"e.org\" at the cluster scope");
+  CHECK(server.call_as(token, "GET", "/apis/e.org").code == 404);
 
   const auto self =
       server.call_as(token, "POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", "{}");

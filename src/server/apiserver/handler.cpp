@@ -11,6 +11,7 @@
 #include "server/apiserver/impersonate.h"
 #include "server/apiserver/keys.h"
 #include "server/apiserver/openid.h"
+#include "server/apiserver/request_words.h"
 #include "server/apiserver/respond.h"
 #include "server/apiserver/reviews.h"
 #include "server/apiserver/scale.h"
@@ -35,8 +36,6 @@ bool is_stream(const Target& target) {
 const std::string& object_kind(const Target& target) {
   return target.subresource ? target.subresource->kind : target.resource->kind;
 }
-
-bool is_known(const User& user) { return user.in_group(kAuthenticatedGroup); }
 
 }  // namespace
 
@@ -78,11 +77,13 @@ Result<void> Handler::serve(const std::shared_ptr<AccountedExchange>& exchange, 
   AuditEntry* const audit = exchange->audit();
   if (audit && request.headers.has("Impersonate-User")) audit->set_impersonated(user);
   if (!target) {
-    if (is_known(user)) return std::move(target).status();
-    // A stranger isn't told what there is.
-    Target unknown;
-    unknown.path = request.target.substr(0, request.target.find('?'));
-    return refused(user, action_of(unknown, request.method), "");
+    // Who may not come in isn't told what there is.
+    const RequestWords words = words_of(request.method, request.target);
+    const auto decision = parts_.authorizer.decide(user, words.action());
+    if (audit) audit->set_decision(decision);
+    ++(decision.allowed ? metrics.allowed : metrics.denied);
+    if (decision.allowed) return std::move(target).status();
+    return refused(user, words.action(), decision.reason);
   }
   const Action action = action_of(*target, request.method);
   if (!is_long_running(*target)) {

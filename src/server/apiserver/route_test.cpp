@@ -3,6 +3,8 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "server/apiserver/request_words.h"
+
 namespace orch::apiserver {
 namespace {
 
@@ -84,6 +86,36 @@ TEST_CASE("a path and a method say what is meant") {
   for (const Row& row : rows) {
     INFO(row.method << " " << row.target);
     CHECK(describe(route(api::Schema::builtin(), row.method, row.target)) == row.meaning);
+  }
+}
+
+TEST_CASE("what there is not reads as what there is, by its words") {
+  struct Row {
+    const char *method, *target, *meaning;
+  };
+  const Row rows[] = {
+      {"GET", "/api/v1/foos", "list /foos :"},
+      {"GET", "/api/v1/foos?watch=true", "watch /foos :"},
+      {"GET", "/api/v1/namespaces/a/foos/x/log?watch=true", "get /foos/log a:x"},
+      {"POST", "/apis/e.org/v1/namespaces/a/foos", "create e.org/foos a:"},
+      {"DELETE", "/apis/e.org/v1/foos", "deletecollection e.org/foos :"},
+      {"DELETE", "/apis/e.org/v1/foos/", "deletecollection e.org/foos :"},
+      {"PUT", "/api/v1/namespaces/a/finalize", "update /namespaces/finalize a:a"},
+      {"GET", "/api/v1/watch/namespaces/a/foos", "watch /foos a:"},
+      {"GET", "/api/v1/watch", "list /watch :"},
+      {"BREW", "/api/v1/pods", " /pods :"},
+      {"GET", "/apis/e.org/v1", "get path /apis/e.org/v1"},
+      {"POST", "/now%68ere?x=1", "post path /nowhere"},
+      {"GET", "", "get path "},
+  };
+  for (const Row& row : rows) {
+    INFO(row.method << " " << row.target);
+    const RequestWords words = words_of(row.method, row.target);
+    const std::string part = words.subresource.empty() ? "" : "/" + words.subresource;
+    const std::string place = words.resource.empty() ? "path " + words.path
+                                                     : words.group + "/" + words.resource + part +
+                                                           " " + words.ns + ":" + words.name;
+    CHECK(words.verb + " " + place == row.meaning);
   }
 }
 
