@@ -58,9 +58,9 @@ class ClientConnection {
   Result<UniqueFd> try_address(const addrinfo& address, MonoTime deadline);
   Result<void> shake_hands(MonoTime deadline);
   Result<void> write_all(std::string_view bytes, int timeout_ms);
-  // Reads once into the parser. `timeout_ms` < 0: forever.
   Result<void> send_long_body(const Request& request, int timeout_ms,
                               std::optional<Status>* broken);
+  // Reads once into the parser. `timeout_ms` < 0: forever.
   Result<void> receive(int timeout_ms);
   Result<void> read_more(MonoTime deadline);
   Result<void> wait(int fd, short events, MonoTime deadline);

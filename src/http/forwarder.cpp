@@ -62,8 +62,11 @@ Request onward_request(const Request& request, std::string target) {
   if (onward.headers.has("Sec-WebSocket-Protocol")) {
     // Without a token of his in it.
     const auto offered = offered_protocols(request);
-    onward.headers.set("Sec-WebSocket-Protocol",
-                       join(std::vector<std::string>(offered.begin(), offered.end()), ", "));
+    onward.headers.remove("Sec-WebSocket-Protocol");
+    if (!offered.empty()) {
+      onward.headers.set("Sec-WebSocket-Protocol",
+                         join(std::vector<std::string>(offered.begin(), offered.end()), ", "));
+    }
   }
   std::vector<std::string> impersonation;
   for (const auto& [name, value] : onward.headers.fields()) {

@@ -198,6 +198,8 @@ TEST_CASE("a browser shows its token as a subprotocol of its WebSocket", "[ident
   request.headers.set("Sec-WebSocket-Protocol", bearer + ", v4.channel.k8s.io");
   CHECK(http::onward_request(request, "/").headers.get("Sec-WebSocket-Protocol") ==
         "v4.channel.k8s.io");
+  request.headers.set("Sec-WebSocket-Protocol", std::string(http::kBearerProtocol));
+  CHECK_FALSE(http::onward_request(request, "/").headers.has("Sec-WebSocket-Protocol"));
 }
 
 }  // namespace
