@@ -6,22 +6,6 @@
 namespace orch::apiserver {
 namespace {
 
-const char* method_of(Verb verb) {
-  switch (verb) {
-    case Verb::create:
-      return "POST";
-    case Verb::update:
-      return "PUT";
-    case Verb::patch:
-      return "PATCH";
-    case Verb::remove:
-    case Verb::remove_collection:
-      return "DELETE";
-    default:
-      return "GET";
-  }
-}
-
 const char* patch_type(PatchKind kind) {
   switch (kind) {
     case PatchKind::json:
@@ -63,7 +47,8 @@ std::unique_ptr<LocalAudit> LocalAudit::begin(Audit* audit, const WriteRequest& 
   target.name = request.name;
   target.verb = request.verb;
   target.path = path_of(request);
-  local->http_.method = method_of(request.verb);
+  // The verb says what was done; of the method it counts only whether the body is a patch.
+  local->http_.method = request.verb == Verb::patch ? "PATCH" : "POST";
   local->http_.target = target.path;
   local->http_.peer.address = "127.0.0.1:0";
   local->http_.headers.set("User-Agent", "orch/" + request.user.name);
