@@ -106,6 +106,21 @@ spec:
 EOF
 }
 
+# start_pod NAME SCRIPT [MORE]: a pod in $ns that ends at once, whose container main runs the shell script;
+# MORE is more of that container, in YAML. Comes back when it is ready.
+start_pod() {
+  k -n "$ns" apply -f - <<EOF
+apiVersion: v1
+kind: Pod
+metadata: {name: $1}
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+  - {name: main, image: "busybox:1", command: [sh, -c, '${2//\'/\'\'}']${3:+, $3}}
+EOF
+  k -n "$ns" wait --for=condition=Ready "pod/$1" --timeout=30s
+}
+
 stop_server() {
   [ -n "$server_pid" ] || return 0
   kill -TERM "$server_pid" 2>/dev/null || true

@@ -1,17 +1,5 @@
 # kubectl cp copies both ways; kubectl attach shows what a process writes and feeds its stdin.
-k -n "$ns" apply -f - <<EOF
-apiVersion: v1
-kind: Pod
-metadata: {name: p}
-spec:
-  terminationGracePeriodSeconds: 0
-  containers:
-  - name: main
-    image: busybox:1
-    stdin: true
-    command: [sh, -c, "while read -r line; do echo got \$line; done; sleep 1000"]
-EOF
-k -n "$ns" wait --for=condition=Ready pod/p --timeout=30s
+start_pod p 'while read -r line; do echo got $line; done; sleep 1000' 'stdin: true'
 head -c 2000000 /dev/urandom >"$work/there"
 k -n "$ns" cp "$work/there" p:/tmp/file
 k -n "$ns" cp p:/tmp/file "$work/back" 2>/dev/null

@@ -1,14 +1,5 @@
 # kubectl debug: ephemeral containers, seen, attached to, logged; with another's processes in sight.
-k -n "$ns" apply -f - <<YAML
-apiVersion: v1
-kind: Pod
-metadata: {name: p}
-spec:
-  terminationGracePeriodSeconds: 0
-  containers:
-  - {name: main, image: "busybox:1", command: [sh, -c, "exec sleep 1234"]}
-YAML
-k -n "$ns" wait --for=condition=Ready pod/p --timeout=30s
+start_pod p 'exec sleep 1234'
 state() { k -n "$ns" get pod p -o jsonpath="{.status.ephemeralContainerStatuses[?(@.name=='$1')].state$2}"; }
 ended() { k -n "$ns" wait --for=jsonpath="{.status.ephemeralContainerStatuses[$1].state.terminated.reason}=$2" pod/p --timeout=20s; }
 

@@ -1,17 +1,5 @@
 # exec, attach, cp and port-forward over both of kubectl's transports: WebSocket and SPDY/3.1.
-k -n "$ns" apply -f - <<YAML
-apiVersion: v1
-kind: Pod
-metadata: {name: p}
-spec:
-  terminationGracePeriodSeconds: 0
-  containers:
-  - name: main
-    image: busybox:1
-    stdin: true
-    command: [sh, -c, "mkdir -p /www; echo hello >/www/index.html; httpd -p 127.0.0.1:8080 -h /www; while read -r line; do echo got \$line; done; sleep 1000"]
-YAML
-k -n "$ns" wait --for=condition=Ready pod/p --timeout=30s
+start_pod p 'mkdir -p /www; echo hello >/www/index.html; httpd -p 127.0.0.1:8080 -h /www; while read -r line; do echo got $line; done; sleep 1000' 'stdin: true'
 head -c 3000000 /dev/urandom >"$work/there"
 for websockets in true false; do
   export KUBECTL_REMOTE_COMMAND_WEBSOCKETS=$websockets KUBECTL_PORT_FORWARD_WEBSOCKETS=$websockets

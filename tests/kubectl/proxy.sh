@@ -75,11 +75,8 @@ has "$(raw $node/logs/)" '^<pre>$'
 has "$(raw "$node/logs/..%2f..%2fetc%2fpasswd" 2>&1 || true)" 'could not find the requested resource'
 
 # With HTTP itself: redirects and the other methods.
-admin=$(k config view --raw -o json)
-field() { echo "$admin" | grep -o "\"$1\": \"[^\"]*\"" | sed -n 1p | cut -d'"' -f4; }
-field client-certificate-data | base64 -d >"$work/admin.pem"
-field client-key-data | base64 -d >>"$work/admin.pem"
-field certificate-authority-data | base64 -d >"$work/ca.pem"
+# shellcheck source=tests/kubectl/admin.bash
+source "$root/tests/kubectl/admin.bash"
 server=$(field server)
 ask() { inside curl -sS --max-time 10 --cacert "$work/ca.pem" --cert "$work/admin.pem" "$@"; }
 same "$(ask -o /dev/null -w '%{http_code} %{redirect_url}' "$server$pods/web/proxy?a=b")" \

@@ -34,11 +34,8 @@ subsets: [{addresses: [{ip: $node_ip}], ports: [{port: 18099}]}]
 YAML
 k -n "$ns" wait --for=condition=Ready pod/p --timeout=30s
 k -n "$ns" wait --for=jsonpath='{.subsets[0].addresses[0].ip}' endpoints/of-pod --timeout=15s
-admin=$(k config view --raw -o json)
-field() { echo "$admin" | grep -o "\"$1\": \"[^\"]*\"" | sed -n 1p | cut -d'"' -f4; }
-field client-certificate-data | base64 -d >"$work/admin.pem"
-field client-key-data | base64 -d >>"$work/admin.pem"
-field certificate-authority-data | base64 -d >"$work/ca.pem"
+# shellcheck source=tests/kubectl/admin.bash
+source "$root/tests/kubectl/admin.bash"
 web() {
   inside timeout 20 python3 "$here_proxy/websocket_streams.py" "$(field server)" "$work/ca.pem" "$@"
 }

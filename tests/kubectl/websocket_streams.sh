@@ -1,22 +1,8 @@
 # The WebSocket protocols that kubectl does not speak: the old ones of exec, port-forward on
 # channels, and logs.
-k -n "$ns" apply -f - <<YAML
-apiVersion: v1
-kind: Pod
-metadata: {name: p}
-spec:
-  terminationGracePeriodSeconds: 0
-  containers:
-  - name: main
-    image: busybox:1
-    command: [sh, -c, "echo remote log; mkdir -p /www; echo hello >/www/index.html; httpd -p 127.0.0.1:8080 -h /www; sleep 1000"]
-YAML
-k -n "$ns" wait --for=condition=Ready pod/p --timeout=30s
-admin=$(k config view --raw -o json)
-field() { echo "$admin" | grep -o "\"$1\": \"[^\"]*\"" | sed -n 1p | cut -d'"' -f4; }
-field client-certificate-data | base64 -d >"$work/admin.pem"
-field client-key-data | base64 -d >>"$work/admin.pem"
-field certificate-authority-data | base64 -d >"$work/ca.pem"
+start_pod p 'echo remote log; mkdir -p /www; echo hello >/www/index.html; httpd -p 127.0.0.1:8080 -h /www; sleep 1000'
+# shellcheck source=tests/kubectl/admin.bash
+source "$root/tests/kubectl/admin.bash"
 web() {
   inside timeout 20 python3 "$root/tests/kubectl/websocket_streams.py" "$(field server)" "$work/ca.pem" \
     "$work/admin.pem" "$@"
