@@ -1,33 +1,16 @@
-"""Checks of the Python client: functions that are run in order, each reported with its time.
+"""Checks of the Python client.
 
-A script decorates functions with @check and ends with run(). It is given a namespace of its own,
-`ns`, and the kubeconfig that KUBECONFIG names.
+A script is given a namespace of its own, `ns`, and the kubeconfig that KUBECONFIG names.
 """
 
 import sys
-import time
-import traceback
 
 from kubernetes import client, config
 
+from checklist import check, has, run, same  # And for the scripts.
+
 ns = sys.argv[1]
 config.load_kube_config()
-checks = []
-
-
-def check(function):
-    checks.append(function)
-    return function
-
-
-def same(got, wanted):
-    if got != wanted:
-        raise AssertionError(f"wanted {wanted!r}, got {got!r}")
-
-
-def has(text, piece):
-    if piece not in text:
-        raise AssertionError(f"wanted {piece!r} in {text!r}")
 
 
 def refused(code, reason, call, *args, **kwargs):
@@ -46,18 +29,3 @@ class Answer:
 
     def __init__(self, data):
         self.data = data
-
-
-def run():
-    failed = 0
-    for function in checks:
-        start = time.monotonic()
-        try:
-            function()
-            verdict = "ok"
-        except Exception:  # Whatever a client throws is a failure of this check alone.
-            traceback.print_exc(file=sys.stdout)
-            verdict = "FAILED"
-            failed += 1
-        print(f"{function.__name__:28} {verdict:6} {(time.monotonic() - start) * 1000:5.0f} ms", flush=True)
-    sys.exit(1 if failed else 0)

@@ -1,4 +1,4 @@
-"""A client of nothing but Python's library, and checks that are run in order.
+"""A client of nothing but Python's library, for checks that are run in order.
 
 A script is given a kubeconfig, a namespace of its own and "first" or "second"; see run.
 """
@@ -13,8 +13,8 @@ import socket
 import ssl
 import sys
 import tempfile
-import time
-import traceback
+
+from checklist import check, has, run, same  # And for the scripts.
 
 kubeconfig, ns, turn = sys.argv[1:4]
 MAPS = f"/api/v1/namespaces/{ns}/configmaps"
@@ -28,7 +28,6 @@ JSON_PATCH = "application/json-patch+json"
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
-checks = []
 
 
 def tls_context():
@@ -180,38 +179,8 @@ class WebSocket:
         self.stream.close()
 
 
-def check(function):
-    checks.append(function)
-    return function
-
-
-def same(got, wanted):
-    if got != wanted:
-        raise AssertionError(f"wanted {wanted!r}, got {got!r}")
-
-
-def has(text, piece):
-    if piece not in text:
-        raise AssertionError(f"wanted {piece!r} in {text!r}")
-
-
 def refused(answer, code, reason, message=None):
     same((answer.code, answer.json.get("reason")), (code, reason))
     if message is not None:
         same(answer.message, message)
     return answer.json
-
-
-def run():
-    failed = 0
-    for function in checks:
-        start = time.monotonic()
-        try:
-            function()
-            verdict = "ok"
-        except Exception:  # Whatever goes wrong is a failure of this check alone.
-            traceback.print_exc(file=sys.stdout)
-            verdict = "FAILED"
-            failed += 1
-        print(f"{function.__name__:44} {verdict:6} {(time.monotonic() - start) * 1000:5.0f} ms", flush=True)
-    sys.exit(1 if failed else 0)
