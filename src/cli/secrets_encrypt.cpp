@@ -1,8 +1,9 @@
 // `orch secrets-encrypt status|rotate-keys|reencrypt`: the encryption of Secrets on disk.
 //
-// It works on the files, as root, and never on a store that is in use: a new secret is taken up
-// when the server starts, which also seals with it all that lies there (pods run on meanwhile). So
-// the server needs no door through which a secret could be changed.
+// It works on the files, as root, and never on a store that is in use: a single server that runs
+// takes a changed file up by itself (apiserver/live_encryption.h), others when they start, and each
+// seals with the new secret all that lies there. So the server needs no door through which a secret
+// could be changed.
 #include <cstdio>
 #include <map>
 
@@ -12,8 +13,10 @@
 #include "cli/process.h"
 #include "cli/verbs.h"
 #include "server/apiserver/encryption.h"
+#include "server/cluster/enrollment.h"
 #include "store/scan.h"
 #include "store/store.h"
+#include "store/table.h"
 
 namespace orch::cli {
 
@@ -58,11 +61,35 @@ Result<void> print_status(const Place& place) {
     std::printf("  %zu values %s%s\n", count, secret.empty() ? "not encrypted" : "encrypted with ",
                 secret.c_str());
   }
-  if (stale > 0) std::printf("%zu values wait for a reencrypt or a restart of the server\n", stale);
+  if (stale > 0) std::printf("%zu values are not encrypted with it yet\n", stale);
   return {};
 }
 
-Result<void> rotate_keys(Place place) {
+bool is_in_use(const std::string& store_dir) {
+  return file_exists(store_dir) && !store::lock_directory(store_dir);
+}
+
+// What becomes of the new secret. Several servers must all know it before one of them seals with
+// it: what a server can't open it can't take part in.
+Result<const char*> next_step(const EncryptOptions& options, const Place& place) {
+  if (!ORCH_TRY(cluster::read_enrollment(options.data_dir))) {
+    if (file_exists(store::database_path(place.store_dir)))
+      return "a server that runs takes it up now and encrypts all with it, another at its start; "
+             "`orch secrets-encrypt status` shows how far that is";
+    return "copy that file to all servers that keep their state in the same etcd, and only then "
+           "restart them: each takes the secret up at its start";
+  }
+  if (is_in_use(place.store_dir))
+    return conflict(
+        "this server runs, and is one of several, which could not read what it encrypts with a "
+        "secret that they don't have: stop all of them, run this on one, copy " +
+        place.config_path + " to the others, and start them");
+  return "copy that file to all other servers, and only then start them: they could not read what "
+         "this one encrypts";
+}
+
+Result<void> rotate_keys(const EncryptOptions& options, Place place) {
+  const char* const next = ORCH_TRY(next_step(options, place));
   api::Value config =
       ORCH_TRY(apiserver::rotated(std::move(place.config), system_clock(), system_random()));
   const Encryption encryption = ORCH_TRY(
@@ -70,7 +97,7 @@ Result<void> rotate_keys(Place place) {
   ORCH_TRY(apiserver::write_encryption_config(place.config_path, config));
   std::printf("new secret %s in %s\n", std::string(encryption.sealing_secret("/secrets/")).c_str(),
               place.config_path.c_str());
-  std::printf("restart the server: it takes the secret up and encrypts all with it\n");
+  std::printf("%s\n", next);
   return {};
 }
 
@@ -91,7 +118,7 @@ Result<void> run(const EncryptOptions& options) {
     case EncryptOptions::Step::status:
       return print_status(place);
     case EncryptOptions::Step::rotate_keys:
-      return rotate_keys(std::move(place));
+      return rotate_keys(options, std::move(place));
     case EncryptOptions::Step::reencrypt:
       return reencrypt(place);
   }

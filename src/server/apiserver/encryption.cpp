@@ -67,13 +67,17 @@ std::string encryption_config_path(const std::string& data_dir) {
 
 Result<Value> open_encryption_config(const std::string& path, const Clock& clock, Random& random) {
   struct stat info {};
-  if (::stat(path.c_str(), &info) != 0) {
-    if (errno != ENOENT) return system_error("stat " + path, errno);
-    const Value config = new_config(clock, random);
-    ORCH_TRY(write_encryption_config(path, config));
-    log::info("apiserver", "made " + path + " with a new secret: keep a copy with your backups");
-    return config;
-  }
+  if (::stat(path.c_str(), &info) == 0) return read_encryption_config(path);
+  if (errno != ENOENT) return system_error("stat " + path, errno);
+  const Value config = new_config(clock, random);
+  ORCH_TRY(write_encryption_config(path, config));
+  log::info("apiserver", "made " + path + " with a new secret: keep a copy with your backups");
+  return config;
+}
+
+Result<Value> read_encryption_config(const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return system_error("stat " + path, errno);
   if ((info.st_mode & 077) != 0) {
     return bad_request(path + " can be read by others than its owner: chmod 600 it first");
   }
@@ -194,9 +198,7 @@ Result<std::optional<std::string>> Encryption::open(std::string_view key,
   if (name.empty()) return std::optional<std::string>();
   const std::string what = "the value of " + std::string(key) + " is sealed with the secret \"" +
                            std::string(name) + "\", ";
-  for (const Rule& rule : rules_) {
-    const auto secret = std::ranges::find(rule.secrets, name, &Secret::name);
-    if (secret == rule.secrets.end()) continue;
+  if (const Secret* const secret = find_secret(name)) {
     auto opened =
         crypto::aead_open(secret->key, stored.substr(kPrefix.size() + name.size() + 1), key);
     if (opened) return opened;
@@ -205,6 +207,36 @@ Result<std::optional<std::string>> Encryption::open(std::string_view key,
   }
   return internal_error(what + "which is not in " + file_ +
                         ": bring that file back from where the copy of this database is from");
+}
+
+const Encryption::Secret* Encryption::find_secret(std::string_view name) const {
+  for (const Rule& rule : rules_) {
+    const auto found = std::ranges::find(rule.secrets, name, &Secret::name);
+    if (found != rule.secrets.end()) return &*found;
+  }
+  return nullptr;
+}
+
+std::string Encryption::missing_of(const Encryption& other) const {
+  for (const Rule& rule : other.rules_) {
+    for (const Secret& secret : rule.secrets) {
+      const Secret* const ours = find_secret(secret.name);
+      if (ours == nullptr || ours->key != secret.key) return secret.name;
+    }
+  }
+  return "";
+}
+
+std::vector<std::string> Encryption::folders_beside(const Encryption& other) const {
+  std::vector<std::string> all;
+  for (const Encryption* each : {this, &other}) {
+    for (const Rule& rule : each->rules_) {
+      for (const std::string& folder : rule.folders) {
+        if (std::ranges::find(all, folder) == all.end()) all.push_back(folder);
+      }
+    }
+  }
+  return all;
 }
 
 bool Encryption::is_stale(std::string_view key, std::string_view stored) const {

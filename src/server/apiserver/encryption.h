@@ -6,7 +6,7 @@
 //
 // bound to the key under which it is stored, so that no row can stand in for another. The first
 // secret seals, all of them open; whatever was sealed with another than the first is sealed anew
-// when the store is opened. With identity first nothing is sealed.
+// when the store is opened, or by live_encryption.h. With identity first nothing is sealed.
 //
 // The file is worth as much as what it protects, and a copy of the database is worth nothing
 // without it. Follows "Encrypting Confidential Data at Rest" of Kubernetes' documentation.
@@ -31,6 +31,8 @@ std::string encryption_config_path(const std::string& data_dir);
 // can read is refused. Blocking.
 Result<api::Value> open_encryption_config(const std::string& path, const Clock& clock,
                                           Random& random);
+// The same of a file that is there; else 404.
+Result<api::Value> read_encryption_config(const std::string& path);
 Result<void> write_encryption_config(const std::string& path, const api::Value& config);
 // The same with a new secret before the others in every aesgcm provider. PURE but for `random`.
 Result<api::Value> rotated(api::Value config, const Clock& clock, Random& random);
@@ -51,20 +53,29 @@ class Encryption final : public store::Cipher {
   // The secret's name that sealed this, "" when it isn't sealed.
   static std::string_view secret_of(std::string_view stored);
 
+  bool operator==(const Encryption& other) const { return rules_ == other.rules_; }
+  // The name of a secret of the other one's that this one lacks; "" when there is none.
+  std::string missing_of(const Encryption& other) const;
+  // The folders of the kinds that this one or the other covers, each once.
+  std::vector<std::string> folders_beside(const Encryption& other) const;
+
  private:
   struct Secret {
     std::string name, key;
+    bool operator==(const Secret&) const = default;
   };
   struct Rule {
     std::vector<std::string> folders;  // "/secrets/"
     std::vector<Secret> secrets;       // The first seals, unless identity comes before all.
     bool seals = false;
+    bool operator==(const Rule&) const = default;
   };
   Encryption(std::vector<Rule> rules, std::string file, Random& random)
       : rules_(std::move(rules)), file_(std::move(file)), random_(&random) {}
   static Result<Rule> parse_rule(const api::Value& entry, const api::Schema& schema);
   static Result<void> parse_provider(const api::Value& provider, Rule* rule);
   const Rule* rule_of(std::string_view key) const;
+  const Secret* find_secret(std::string_view name) const;
 
   std::vector<Rule> rules_;
   std::string file_;

@@ -9,10 +9,10 @@
 #include "server/apiserver/cluster_routes.h"
 #include "server/apiserver/credentials.h"
 #include "server/apiserver/encode.h"
-#include "server/apiserver/encryption.h"
 #include "server/apiserver/handler.h"
 #include "server/apiserver/indexes.h"
 #include "server/apiserver/keys.h"
+#include "server/apiserver/live_encryption.h"
 #include "server/apiserver/local_api.h"
 #include "server/apiserver/local_cache.h"
 #include "server/apiserver/respond.h"
@@ -57,18 +57,16 @@ ServingNames serving_names(const Options& options, const Network& network) {
   return names;
 }
 
-Result<std::unique_ptr<Encryption>> open_encryption(const Options& options) {
+Result<std::unique_ptr<LiveEncryption>> open_encryption(const Options& options) {
   const std::string path = options.encryption_config.empty()
                                ? encryption_config_path(options.data_dir)
                                : options.encryption_config;
-  const auto& schema = api::Schema::builtin();
-  const api::Value config = ORCH_TRY(open_encryption_config(path, *options.clock, *options.random));
-  return std::make_unique<Encryption>(
-      ORCH_TRY(Encryption::create(config, path, schema, *options.random)));
+  return LiveEncryption::open(path, *options.clock, *options.random);
 }
 
 Result<std::unique_ptr<store::Store>> open_store(const Options& options,
-                                                 const Encryption& encryption, Indexes* indexes) {
+                                                 const store::Cipher& encryption,
+                                                 Indexes* indexes) {
   store::Options store;
   store.follow = [indexes](std::span<const store::Event> events) { indexes->follow(events); };
   store.cipher = &encryption;
@@ -144,7 +142,7 @@ std::vector<std::string> with_store(std::vector<std::string> components) {
 // other way round.
 struct ApiServer::Rooms {
   Rooms(Options with, const Network& network, Credentials credentials_,
-        std::unique_ptr<Encryption> encryption_, std::unique_ptr<Indexes> indexes_,
+        std::unique_ptr<LiveEncryption> encryption_, std::unique_ptr<Indexes> indexes_,
         std::unique_ptr<store::Store> opened, std::unique_ptr<Audit> audit_, Tokens tokens_,
         const std::string& token_keys)
       : options(std::move(with)),
@@ -203,7 +201,7 @@ struct ApiServer::Rooms {
 
   Options options;
   Credentials credentials;
-  std::unique_ptr<Encryption> encryption;
+  std::unique_ptr<LiveEncryption> encryption;
   std::unique_ptr<Audit> audit;
   std::unique_ptr<Indexes> indexes;  // Followed by the store until it is closed.
   std::unique_ptr<store::Store> store;
@@ -280,6 +278,12 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(Options options) {
   ORCH_TRY(run_bootstrap(*api, {rooms.http->port(), network.services.at(1)}));
   ORCH_TRY(bootstrap_roles(*rooms.store, rooms.registry));
   ORCH_TRY(server->list_servers({network.advertised, rooms.http->port(), true}));
+  // Without it a rotation of secrets waits for the next start.
+  if (rooms.fresh.alone()) {
+    if (const auto followed = rooms.encryption->follow(*rooms.store); !followed) {
+      log::warning("apiserver", followed.status().message);
+    }
+  }
   rooms.health.started = true;
   log::info("apiserver",
             "serving on " + rooms.options.bind_address + ":" + std::to_string(rooms.http->port()));
@@ -367,6 +371,7 @@ void ApiServer::stop() {
   rooms_->registry.stop();
   rooms_->fresh.stop();
   rooms_->timers.stop();
+  rooms_->encryption->stop();
   rooms_->store->close();
   rooms_->servers.stop();  // What waits there for a majority has been told by the store.
   if (rooms_->options.cluster) rooms_->options.cluster->stop();
