@@ -19,11 +19,18 @@ class StoreSubscription : public client::Cache::Subscription {
   StoreSubscription(store::Store& store, const std::string& prefix, const Told& tell) {
     // The watch stands before the list is read, so that no change of either falls in between.
     const std::lock_guard lock(telling_);
-    watch_ = watch_from_now(store, prefix, [this, tell](std::span<const store::Event> events) {
-      const std::lock_guard in_turn(telling_);
-      const auto is_new = [this](const store::Event& e) { return e.revision > told_; };
-      tell({std::ranges::find_if(events, is_new), events.end()});
-    });
+    watch_ = watch_from_now(
+        store, prefix,
+        [this, tell](std::span<const store::Event> events) {
+          const std::lock_guard in_turn(telling_);
+          const auto first = std::ranges::find_if(events, [this](const store::Event& e) {
+            return e.revision <= from_ || e.revision > told_;
+          });
+          if (first == events.end()) return;
+          told_ = from_;  // What comes from here on is new, also of a state that went back.
+          tell({first, events.end()});
+        },
+        &from_);
     const auto range = store.range({prefix, "", 0, 0});
     ORCH_CHECK(range.ok());
     std::vector<store::Event> stands;
@@ -36,10 +43,10 @@ class StoreSubscription : public client::Cache::Subscription {
 
   static std::unique_ptr<store::Watch> watch_from_now(store::Store& store,
                                                       const std::string& prefix,
-                                                      const store::Sink& sink) {
+                                                      const store::Sink& sink, int64_t* from) {
     for (;;) {
-      auto watch =
-          store.watch(prefix, store.revision(), sink, store::WhenReplaced::tell_differences);
+      *from = store.revision();
+      auto watch = store.watch(prefix, *from, sink, store::WhenReplaced::tell_differences);
       // Else a newer state took the place of the one that we asked about.
       if (watch) return *std::move(watch);
       ORCH_CHECK(watch.status().gone());
@@ -48,7 +55,7 @@ class StoreSubscription : public client::Cache::Subscription {
 
  private:
   std::mutex telling_;
-  int64_t told_ = 0;                     // The list was of this revision.
+  int64_t from_ = 0, told_ = 0;          // The watch's; and what is in between was in the list.
   std::unique_ptr<store::Watch> watch_;  // Last: its destructor waits for the sink.
 };
 
@@ -127,10 +134,12 @@ std::unique_ptr<client::Cache::Subscription> LocalCache::follow(
 
 std::unique_ptr<client::Cache::Subscription> LocalCache::subscribe_revision(
     std::function<void(int64_t)> tell) {
-  return std::make_unique<RevisionSubscription>(StoreSubscription::watch_from_now(
-      store_, "", [tell = std::move(tell)](std::span<const store::Event> events) {
-        tell(events.back().revision);
-      }));
+  int64_t from = 0;
+  const auto sink = [tell = std::move(tell)](std::span<const store::Event> events) {
+    tell(events.back().revision);
+  };
+  return std::make_unique<RevisionSubscription>(
+      StoreSubscription::watch_from_now(store_, "", sink, &from));
 }
 
 }  // namespace orch::apiserver

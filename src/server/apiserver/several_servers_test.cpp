@@ -236,23 +236,38 @@ TEST_CASE("a watch whose events are lost ends with 410, and its session goes", "
   over.get_future().wait();
 }
 
+// What a subscriber was told, in order.
+class Heard {
+ public:
+  void take(const client::Change& change) {
+    using Type = client::Change::Type;
+    const std::lock_guard lock(mutex_);
+    heard_.push_back((change.type == Type::added      ? "added "
+                      : change.type == Type::modified ? "modified "
+                                                      : "deleted ") +
+                     change.key.name);
+    changed_.notify_all();
+  }
+  std::vector<std::string> wait_for(const std::string& last) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return !heard_.empty() && heard_.back() == last; });
+    return heard_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::string> heard_;
+};
+
 TEST_CASE("loops hear what a state that was taken changes, removals included", "[several]") {
   OneOfSeveral one, leader;
   one.elsewhere(maps(), map_of("gone", "1"));
   one.elsewhere(maps(), map_of("kept", "1"));
   LocalCache cache(*one.store);
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::vector<std::string> heard;
-  const auto subscription = cache.subscribe(maps(), [&](const client::Change& change) {
-    using Type = client::Change::Type;
-    const std::lock_guard lock(mutex);
-    heard.push_back((change.type == Type::added      ? "added "
-                     : change.type == Type::modified ? "modified "
-                                                     : "deleted ") +
-                    change.key.name);
-    changed.notify_all();
-  });
+  Heard heard;
+  const auto subscription =
+      cache.subscribe(maps(), [&](const client::Change& change) { heard.take(change); });
   leader.elsewhere(maps(), map_of("m", "1"));
   leader.elsewhere(maps(), map_of("m", "1"));
   std::vector<store::RecordPtr> state;
@@ -263,10 +278,25 @@ TEST_CASE("loops hear what a state that was taken changes, removals included", "
   }
   store::replace_state(*one.store, state, leader.store->revision() + 1);
   one.elsewhere(maps(), map_of("after", "3"));
-  std::unique_lock lock(mutex);
-  changed.wait(lock, [&] { return !heard.empty() && heard.back() == "added after"; });
-  CHECK(heard == std::vector<std::string>{"added gone", "added kept", "modified kept", "added new",
-                                          "deleted gone", "added after"});
+  CHECK(heard.wait_for("added after") == std::vector<std::string>{"added gone", "added kept",
+                                                                  "modified kept", "added new",
+                                                                  "deleted gone", "added after"});
+}
+
+TEST_CASE("loops hear what changes when a datastore goes back to an older state", "[several]") {
+  OneOfSeveral one, older;
+  older.elsewhere(maps(), map_of("kept", "1"));
+  const auto kept = older.store->get(store_key(maps(), "x", "kept"));
+  for (int i = 0; i < 5; ++i) one.elsewhere(maps(), map_of("kept", std::to_string(i)));
+  one.elsewhere(maps(), map_of("gone", "1"));
+  LocalCache cache(*one.store);
+  Heard heard;
+  const auto subscription =
+      cache.subscribe(maps(), [&](const client::Change& change) { heard.take(change); });
+  REQUIRE(older.store->revision() < one.store->revision());
+  store::replace_state(*one.store, {kept}, older.store->revision());
+  CHECK(heard.wait_for("modified kept") ==
+        std::vector<std::string>{"added gone", "added kept", "deleted gone", "modified kept"});
 }
 
 TEST_CASE("which reads want the latest", "[several]") {
