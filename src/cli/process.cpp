@@ -7,6 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -80,7 +81,8 @@ bool wait_for_end(int fd, int timeout_ms) {
   const UniqueFd signals(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   ORCH_CHECK(signals.valid());
   pollfd waited[2] = {{signals.get(), POLLIN, 0}, {fd, POLLIN, 0}};
-  ::poll(waited, 2, timeout_ms);
+  // An interruption is no answer: whoever waits for `fd` takes what is ready then.
+  while (::poll(waited, 2, timeout_ms) < 0 && errno == EINTR) continue;
   return waited[0].revents != 0;
 }
 
