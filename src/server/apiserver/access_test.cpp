@@ -3,6 +3,7 @@
 
 #include "crypto/pki.h"
 #include "server/apiserver/authorize.h"
+#include "server/apiserver/join.h"
 #include "server/apiserver/test_server.h"
 
 namespace orch::apiserver {
@@ -303,6 +304,50 @@ TEST_CASE("a name belongs to the node that came with it first") {
   CHECK(join("b", "0123456789abcdef") == 403);
   CHECK(server.call("DELETE", "/api/v1/nodes/b").code == 200);
   CHECK(join("b", "0123456789abcdef") == 200);
+}
+
+TEST_CASE("with the nodes' token nobody gets a certificate for what is another's") {
+  const std::vector<Taken> taken = {{"a server", "lb.Example.org"}, {"node b", "10.99.0.8"}};
+  const auto refused = [&](const std::string& name, const std::string& address) {
+    const auto checked = check_serving(name, {"10.99.0.7", address}, {}, taken);
+    return checked ? std::string() : checked.status().message;
+  };
+  CHECK(refused("a", "10.99.0.9").empty());
+  CHECK(refused("a", "10.99.0.8").find("belongs to node b") != std::string::npos);
+  CHECK(refused("lb.example.org", "10.99.0.9").find("a server") != std::string::npos);
+  CHECK(refused("a", "10.43.0.1").find("10.43.0.0/16") != std::string::npos);
+  CHECK(refused("a", "10.42.1.1").find("10.42.0.0/16") != std::string::npos);
+
+  TestServer server;
+  const auto key = crypto::generate_key();
+  const auto csr = crypto::make_csr({}, key->private_key);
+  const auto join = [&](const std::string& name, const std::string& address) {
+    const api::Value wish = api::Value::object({{"nodeName", name},
+                                                {"nodePassword", "0123456789abcdef"},
+                                                {"clientCsr", *csr},
+                                                {"servingCsr", *csr},
+                                                {"addresses", api::Value::array({address})}});
+    return server.call_as(TestServer::kJoinToken, "POST", "/orch/v1/join", api::to_json(wish)).code;
+  };
+  for (const char* name : {"localhost", "kubernetes", "kubernetes.default",
+                           "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"}) {
+    INFO(name);
+    CHECK(join(name, "10.99.0.7") == 403);
+  }
+  CHECK(join("a", "127.0.0.1") == 422);
+  CHECK(join("a", "10.99.0.1") == 403);
+  CHECK(join("a", "10.43.0.1") == 403);
+  CHECK(join("a", "10.99.0.7") == 200);
+  CHECK(server.post("/api/v1/nodes", R"({"metadata":{"name":"b"}})").code == 201);
+  CHECK(server
+            .call("PATCH", "/api/v1/nodes/b/status",
+                  R"({"status":{"addresses":[{"type":"InternalIP","address":"10.99.0.8"}]}})",
+                  "application/merge-patch+json")
+            .code == 200);
+  CHECK(join("a", "10.99.0.8") == 403);
+  CHECK(join("c", "10.99.0.8") == 403);
+  CHECK(server.call("DELETE", "/api/v1/nodes/b").code == 200);
+  CHECK(join("c", "10.99.0.8") == 200);
 }
 
 }  // namespace

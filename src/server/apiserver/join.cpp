@@ -1,5 +1,7 @@
 #include "server/apiserver/join.h"
 
+#include <algorithm>
+
 #include "api/json.h"
 #include "api/names.h"
 #include "api/resources.h"
@@ -12,6 +14,7 @@
 #include "server/apiserver/keys.h"
 #include "server/apiserver/respond.h"
 #include "server/apiserver/user.h"
+#include "server/cluster/cluster.h"
 
 namespace orch::apiserver {
 namespace {
@@ -105,6 +108,54 @@ crypto::CertificateSpec node_serving_spec(const std::string& node_name,
   return spec;
 }
 
+Result<void> check_serving(const std::string& node_name, const std::vector<std::string>& addresses,
+                           const Facts& facts, const std::vector<Taken>& taken) {
+  for (const std::string& address : addresses) {
+    const auto ip = parse_ipv4(address);
+    for (const std::string& range : {facts.service_cidr, facts.cluster_cidr}) {
+      const auto cidr = parse_cidr(range);
+      if (!ip || !cidr || !cidr->contains(*ip)) continue;
+      return forbidden("no node is at " + address + ", which is in the cluster's " + range);
+    }
+  }
+  for (const Taken& each : taken) {
+    const bool is_name = to_lower(each.what) == node_name;
+    if (!is_name && std::ranges::find(addresses, each.what) == addresses.end()) continue;
+    return forbidden("node \"" + node_name + "\" can't have a certificate for " + each.what +
+                     ": it belongs to " + each.whose);
+  }
+  return {};
+}
+
+std::vector<Taken> Join::taken(const std::string& node) const {
+  std::vector<Taken> all;
+  for (const auto* names : {&parts_.own_names.dns_names, &parts_.own_names.ip_addresses}) {
+    for (const std::string& name : *names) all.push_back({"a server", name});
+  }
+  if (parts_.cluster) {
+    for (const cluster::Contact& server : parts_.cluster->contacts()) {
+      all.push_back({"a server", server.name});
+      all.push_back({"a server", server.address.substr(0, server.address.rfind(':'))});
+    }
+  }
+  const std::string folder = store_prefix(api::resource::nodes(), "");
+  const auto nodes = parts_.store.range({.prefix = folder});
+  if (!nodes) return all;
+  for (const store::RecordPtr& record : nodes->records) {
+    const std::string name(record->key.substr(folder.size()));
+    if (name == node) continue;
+    const std::string whose = "node " + name +
+                              " (where that one is gone for good, kubectl delete " + "node " +
+                              name + ")";
+    const api::Value object = decode_stored(record->bytes);
+    for (const api::Value& address : object["status"]["addresses"].items()) {
+      if (address["type"].as_string() == "Hostname") continue;
+      all.push_back({whose, address["address"].as_string()});
+    }
+  }
+  return all;
+}
+
 Result<void> Join::check_token(const http::Request& http) const {
   if (http.method != "POST") return method_not_allowed("join is a POST");
   const std::string_view shown = bearer_token(http);
@@ -139,6 +190,7 @@ Result<void> Join::claim_name(const http::Request& http, const std::string& node
 Result<http::Response> Join::serve(const http::Request& http) const {
   ORCH_TRY(check_token(http));
   const JoinRequest request = ORCH_TRY(read_request(http));
+  ORCH_TRY(check_serving(request.node, request.addresses, parts_.facts, taken(request.node)));
   ORCH_TRY(claim_name(http, request.node, request.password));
 
   crypto::CertificateSpec client;

@@ -8,6 +8,9 @@
 // know it, or show the node's certificate. The Secret goes with the Node
 // (controllers/node_password.h), and then the name is free.
 //
+// The token lets a machine be a node, not pass for somebody else: with a certificate for a server's
+// name or address it could stand between the servers and their clients.
+//
 //   {"nodeName": "a", "nodePassword": "...", "clientCsr": "<PEM>", "servingCsr": "<PEM>",
 //   "addresses": ["10.0.0.7"]} → {"clientCertificate", "servingCertificate", "ca", "clusterCidr",
 //   "serviceCidr",
@@ -21,9 +24,14 @@
 #include "base/result.h"
 #include "crypto/pki.h"
 #include "http/http.h"
+#include "server/apiserver/credentials.h"
 #include "server/apiserver/registry.h"
 #include "server/cluster/facts.h"
 #include "store/store.h"
+
+namespace orch::cluster {
+class Cluster;
+}
 
 namespace orch::apiserver {
 
@@ -36,12 +44,24 @@ std::string node_password_key(const std::string& node_name);
 crypto::CertificateSpec node_serving_spec(const std::string& node_name,
                                           const std::vector<std::string>& addresses);
 
+// Whose a name or an address is already, as far as this server knows.
+struct Taken {
+  std::string whose;  // "a server", "node b"
+  std::string what;   // A name, or an address.
+};
+// PURE. 403 when a node can't have a certificate for its name and these addresses, because one of
+// them is taken, or in a range of Services or pods.
+Result<void> check_serving(const std::string& node_name, const std::vector<std::string>& addresses,
+                           const Facts& facts, const std::vector<Taken>& taken);
+
 class Join {
  public:
   struct Parts {
     crypto::Identity ca;
-    std::string token;     // "" lets nobody join.
-    std::string own_node;  // In this process; nobody else gets its name. "" = none.
+    std::string token;                // "" lets nobody join.
+    std::string own_node;             // In this process; nobody else gets its name. "" = none.
+    ServingNames own_names;           // Of this server.
+    const cluster::Cluster* cluster;  // Knows the other servers; null: there are none.
     Facts facts;
     const store::Store& store;
     Registry& registry;
@@ -58,6 +78,7 @@ class Join {
  private:
   Result<void> claim_name(const http::Request& http, const std::string& node,
                           const std::string& password) const;
+  std::vector<Taken> taken(const std::string& node) const;  // By others than this node.
   const Parts parts_;
 };
 

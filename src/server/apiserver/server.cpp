@@ -164,8 +164,8 @@ struct ApiServer::Rooms {
         watches(*store, *options.clock, *options.random, timers, metrics.watches),
         streams(*store, {credentials.ca.certificate, credentials.agents.certificate,
                          credentials.agents.private_key}),
-        join({credentials.ca, options.join_token, options.own_node, options.facts, *store, registry,
-              *options.clock, *options.random}),
+        join({credentials.ca, options.join_token, options.own_node, serving_names(options, network),
+              options.cluster, options.facts, *store, registry, *options.clock, *options.random}),
         authenticator({tokens, *store, *options.clock, credentials.admin_token,
                        std::move(options.static_tokens),
                        options.oidc.issuer_url.empty()

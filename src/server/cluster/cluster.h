@@ -53,10 +53,15 @@ class Cluster {
   // A DNS name that must stand in the certificate that this server serves HTTPS with.
   std::string serving_name() const { return cluster::serving_name(self_.id); }
 
+  // Of all servers of the cluster that this one has heard of, itself too.
+  std::vector<Contact> contacts() const { return contacts_->all(); }
+  bool knows_others() const { return contacts().size() > 1; }
+
   // Returns when the store has caught up with the cluster and this server is a voter: at once for
   // one that is, else it asks the others for it, with patience. Needs the HTTPS server listening.
   // What no patience helps against: told to end (status code 0), removed or of a former cluster
-  // (403), another version (400), a name that another server has (AlreadyExists).
+  // (403), another version (400), a name that another server has (AlreadyExists), damage in the
+  // store.
   Result<void> enter(store::Store& store);
 
   // An upgrade for kPeerPath. See Peers::accept.
