@@ -27,10 +27,16 @@ Status status_of(int code, std::string_view text) {
   return status;
 }
 
+Status last_voter(uint64_t server) {
+  return bad_request(server_text(server) +
+                     " is the last one that votes: without it nothing could be written");
+}
+
 std::string pack_change(uint64_t token, const MemberChange& change) {
   std::string out = pack_message(PeerMessage::change, token, static_cast<uint64_t>(change.kind));
   pack_number(change.server, &out);
   pack_text(change.address, &out);
+  pack_number(change.replaces, &out);
   return out;
 }
 
@@ -149,6 +155,7 @@ void Membership::receive(uint64_t from, PeerMessage kind, std::string_view rest)
   order.change.kind = static_cast<MemberChange::Kind>(second);
   order.change.server = in.number();
   order.change.address = in.text();
+  order.change.replaces = in.number();
   if (in.ok() && orders_.size() < kMaxOrders) orders_.push_back(std::move(order));
 }
 
@@ -170,29 +177,43 @@ void Membership::answer(const Order& order, const Result<void>& result) {
   peers_.send(order.from, std::move(out));
 }
 
+Result<void> Membership::check_place(const MemberChange& change) const {
+  if (change.server == 0) return bad_request("a server's number is not 0");
+  if (change.address.empty() || change.address.size() > kMaxAddressBytes) {
+    return bad_request("a server's address has 1 to 255 bytes");
+  }
+  for (const Member& member : members()) {
+    if (member.server == change.server || member.server == change.replaces) continue;
+    if (member.address != change.address) continue;
+    return bad_request(server_text(member.server) + " is at " + change.address + " already");
+  }
+  return {};
+}
+
+Result<Membership::Step> Membership::plan_replacement(const MemberChange& change) const {
+  const raft_server* const replaced = find(change.replaces);
+  if (has(change.server)) return Step::nothing;
+  if (replaced == nullptr) return not_found(server_text(change.replaces) + " is no member");
+  if (change.replaces == self_) return conflict(server_text(self_) + " leads, and is not lost");
+  if (replaced->role == RAFT_VOTER && voters() == 1) return last_voter(change.replaces);
+  ORCH_TRY(check_place(change));
+  return Step::configure;
+}
+
 Result<Membership::Step> Membership::plan(const MemberChange& change) const {
   using Kind = MemberChange::Kind;
   const raft_server* const known = find(change.server);
+  if (change.kind == Kind::replace) return plan_replacement(change);
   if (change.kind == Kind::add) {
-    if (change.server == 0) return bad_request("a server's number is not 0");
-    if (change.address.empty() || change.address.size() > kMaxAddressBytes) {
-      return bad_request("a server's address has 1 to 255 bytes");
-    }
-    for (const Member& member : members()) {
-      if (member.address == change.address && member.server != change.server) {
-        return bad_request(server_text(member.server) + " is at " + change.address + " already");
-      }
-    }
-    if (known != nullptr && known->address == change.address) return Step::nothing;
-    return Step::configure;
+    ORCH_TRY(check_place(change));
+    return known != nullptr && known->address == change.address ? Step::nothing : Step::configure;
   }
   if (known == nullptr) return not_found(server_text(change.server) + " is no member");
   const bool votes = known->role == RAFT_VOTER;
   if (change.kind == Kind::promote) return votes ? Step::nothing : Step::promote;
   if (change.kind == Kind::demote && !votes) return Step::nothing;
   if (votes && voters() == 1) {
-    return bad_request(server_text(change.server) +
-                       " is the last one that votes: without it nothing " + "could be written");
+    return last_voter(change.server);
   }
   return change.server == self_ && votes ? Step::hand_over : Step::configure;
 }
@@ -231,12 +252,16 @@ int Membership::configure(const MemberChange& change, Work* work) {
     const raft_server& server = log_.configuration.servers[i];
     const bool meant = server.id == change.server;
     if (meant && change.kind == Kind::remove) continue;
-    const char* address =
-        meant && change.kind == Kind::add ? change.address.c_str() : server.address;
+    const bool lost = change.kind == Kind::replace && server.id == change.replaces;
+    const std::string nowhere = "lost:" + server_text(server.id).substr(7);
+    const char* address = lost                                ? nowhere.c_str()
+                          : meant && change.kind == Kind::add ? change.address.c_str()
+                                                              : server.address;
     const int role = meant && change.kind == Kind::demote ? RAFT_STANDBY : server.role;
     code = raft_configuration_add(&next, server.id, address, role);
   }
-  if (code == 0 && change.kind == Kind::add && !has(change.server)) {
+  const bool adds = change.kind == Kind::add || change.kind == Kind::replace;
+  if (code == 0 && adds && !has(change.server)) {
     code = raft_configuration_add(&next, change.server, change.address.c_str(), RAFT_STANDBY);
   }
   raft_entry entry{};

@@ -71,6 +71,8 @@ class Membership {
   enum class Step { nothing, configure, promote, hand_over };
 
   Result<Step> plan(const MemberChange& change) const;
+  Result<Step> plan_replacement(const MemberChange& change) const;
+  Result<void> check_place(const MemberChange& change) const;
   Result<bool> begin(const Order& order);  // False: it has taken effect already.
   int configure(const MemberChange& change, Work* work);
   static void finished(raft_change* request, int code);

@@ -70,10 +70,14 @@ struct MemberChange {
     promote,  // To a voter, once it has caught up.
     demote,   // A voter that learns only.
     remove,
+    // add, where the address is that of `replaces`, which is reached nowhere any more, and is to be
+    // removed next.
+    replace,
   };
   Kind kind = Kind::add;
   uint64_t server = 0;
   std::string address;
+  uint64_t replaces = 0;
 };
 
 }  // namespace orch::store
