@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "store/cipher.h"
+#include "store/damage.h"
 #include "store/packing.h"
 
 namespace orch::store {
@@ -73,7 +74,7 @@ Result<void> open_write(const Cipher* cipher, Write* write) {
     if (opened) write->bytes = *std::move(opened);
   }
   if (write->bytes && write->revision_at > write->bytes->size()) {
-    return bad_request("an entry of the log is damaged: " + write->key);
+    return damaged("an entry of the log is damaged: " + write->key);
   }
   return {};
 }
@@ -94,7 +95,7 @@ std::string encode_entry(const Origin& origin, std::span<const Write* const> wri
 }
 
 Result<Entry> decode_entry(std::string_view bytes, const Cipher* cipher) {
-  if (bytes.size() < kHeadBytes) return bad_request("an entry of the log is too short");
+  if (bytes.size() < kHeadBytes) return damaged("an entry of the log is too short");
   if (get_word(bytes.data()) != kFormat) {
     return bad_request("an entry of the log has a format that this program doesn't know");
   }
@@ -107,7 +108,7 @@ Result<Entry> decode_entry(std::string_view bytes, const Cipher* cipher) {
   entry.origin.number = from.number();
   const uint64_t count = from.number();
   for (uint64_t i = 0; i < count && from.ok(); ++i) entry.writes.push_back(unpack_write(&from));
-  if (!from.ok() || from.rest().size() >= 8) return bad_request("an entry of the log is damaged");
+  if (!from.ok() || from.rest().size() >= 8) return damaged("an entry of the log is damaged");
   for (Write& write : entry.writes) ORCH_TRY(open_write(cipher, &write));
   return entry;
 }
@@ -155,7 +156,7 @@ Result<Progress> Progress::decode(std::string_view bytes) {
     Origin last{.server = from.number(), .boot = from.number(), .number = from.number()};
     progress.accept(last);
   }
-  if (!from.ok() || !from.rest().empty()) return bad_request("the progress is damaged");
+  if (!from.ok() || !from.rest().empty()) return damaged("the progress is damaged");
   return progress;
 }
 

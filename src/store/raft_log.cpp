@@ -8,7 +8,10 @@
 #include "base/check.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "store/damage.h"
 #include "store/disk_pace.h"
+#include "store/log_check.h"
+#include "store/once.h"
 #include "store/proposal_queue.h"
 #include "store/raft_folder.h"
 #include "store/raft_streams.h"
@@ -23,22 +26,6 @@ constexpr unsigned kDiskAgainMs = 500;     // libraft, when a full disk may have
 // Closing: for so long at most, what waits may still be agreed on.
 constexpr uint64_t kDrainMs = 2'000;
 
-// A caller that waits for an answer, also when the log ends before it has one.
-class Once {
- public:
-  explicit Once(std::function<void(Result<void>)> done) : done_(std::move(done)) {}
-  ~Once() { say(service_unavailable("the store is closed")); }
-  Once(const Once&) = delete;
-  Once& operator=(const Once&) = delete;
-
-  void say(Result<void> result) {
-    if (const auto done = std::exchange(done_, nullptr)) done(std::move(result));
-  }
-
- private:
-  std::function<void(Result<void>)> done_;
-};
-
 template <class Handle>
 uv_handle_t* handle_of(Handle* handle) {
   return reinterpret_cast<uv_handle_t*>(handle);
@@ -50,6 +37,7 @@ class RaftLog final : public Log {
       : machine_(machine),
         clock_(*options.clock),
         replication_(*options.replication),
+        on_damage_(options.on_damage),
         queue_(options.queue_writes, options.queue_bytes) {}
   ~RaftLog() override { close(); }
 
@@ -59,6 +47,7 @@ class RaftLog final : public Log {
   void close() override;
   void sync(std::function<void(Result<void>)> done) override;
   Leadership leadership() const override;
+  std::optional<Health> health() const override;
   void on_leadership(std::function<void(const Leadership&)> tell) override;
   std::vector<Member> members() const override;
   void change_members(MemberChange change, std::function<void(Result<void>)> done) override;
@@ -98,6 +87,7 @@ class RaftLog final : public Log {
   Machine& machine_;
   Clock& clock_;
   const Replication& replication_;
+  const std::function<void(const Status&)> on_damage_;
   ProposalQueue queue_;
 
   // The log's thread alone (the opener's, before there is one).
@@ -117,6 +107,7 @@ class RaftLog final : public Log {
   std::shared_ptr<LoopQueue> tasks_;
   mutable std::mutex mutex_;
   Leadership leadership_{.term = 0, .leader = 0, .ours = false};
+  std::atomic<bool> broken_{false};  // The replica.
   std::vector<Member> members_;
   std::mutex tell_mutex_;  // Held while telling: in order.
   std::function<void(const Leadership&)> tell_;
@@ -157,6 +148,10 @@ void RaftLog::accept_peer(uint64_t from, StreamUse use, UniqueFd stream) {
 Leadership RaftLog::leadership() const {
   const std::lock_guard lock(mutex_);
   return leadership_;
+}
+
+std::optional<Health> RaftLog::health() const {
+  return broken_ ? std::optional(Health::failed) : std::nullopt;
 }
 
 std::vector<Member> RaftLog::members() const {
@@ -220,6 +215,10 @@ void RaftLog::make_loop() {
 Result<void> RaftLog::start_replica(const Options& options, Store::Tagger tagger,
                                     const RaftStart& start) {
   const std::string directory = log_directory(options.directory);
+  const Progress progress =
+      start.note.empty() ? Progress() : ORCH_TRY(Progress::decode(start.note));
+  ORCH_TRY(check_log(directory, progress.index));
+  const uint64_t copy = newest_copy(directory);
   const uint64_t boot = ORCH_TRY(next_boot(options.directory, clock_));
   if (replication_.begins && start.note.empty())
     ORCH_TRY(forget_half_a_beginning(options.directory));
@@ -247,7 +246,11 @@ Result<void> RaftLog::start_replica(const Options& options, Store::Tagger tagger
   std::vector<Member> first;
   if (replication_.begins) first.push_back({replication_.server, replication_.address, true});
   if (Result<void> started = replica_->start(start.note, first); !started) {
+    ORCH_TRY(check_segments(directory));
     return std::move(started).status().in(directory);
+  }
+  if (replica_->copied() < copy) {
+    return damaged(directory + " is damaged: its newest copy of the state can't be read");
   }
   const auto turn = [](uv_prepare_t* prepare) { of(prepare->data)->take_turn(); };
   uv_prepare_start(&turn_, turn);
@@ -304,6 +307,9 @@ void RaftLog::take_queue() {
 // What others see of it.
 void RaftLog::publish() {
   const bool broken = replica_->broken().has_value();
+  if (broken && !broken_.exchange(true) && on_damage_ && is_damaged(*replica_->broken())) {
+    on_damage_(*replica_->broken());
+  }
   const Leadership now{.term = replica_->term(),
                        .leader = broken ? 0 : replica_->leader(),
                        .ours = !broken && replica_->leads()};

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "store/damage.h"
 
 namespace orch::store {
 
@@ -32,6 +33,13 @@ Status no_leader() {
 
 size_t size_of(const Write& write) {
   return write.key.size() + (write.bytes ? write.bytes->size() : 0);
+}
+
+// What libraft said of its files.
+Status log_failure(const std::string& what, int code, const char* text) {
+  const bool is_wrong = code == RAFT_CORRUPT || code == RAFT_MALFORMED;
+  std::string message = what + ": " + raft_strerror(code) + ": " + text;
+  return is_wrong ? damaged(std::move(message)) : service_unavailable(std::move(message));
 }
 
 Replica* replica_of(raft_fsm* fsm) { return static_cast<Replica*>(fsm->data); }
@@ -96,10 +104,7 @@ Result<void> Replica::make_alone() {
 }
 
 Result<void> Replica::start(std::string_view note, const std::vector<Member>& first_members) {
-  if (init_code_ != 0) {
-    return service_unavailable(std::string("open the log: ") + raft_strerror(init_code_) + ": " +
-                               io_.errmsg);
-  }
+  if (init_code_ != 0) return log_failure("open the log", init_code_, io_.errmsg);
   if (!note.empty()) progress_ = ORCH_TRY(Progress::decode(note));
   if (note.empty() && !first_members.empty()) ORCH_TRY(begin_log(first_members));
   if (options_.alone) ORCH_TRY(make_alone());
@@ -107,15 +112,11 @@ Result<void> Replica::start(std::string_view note, const std::vector<Member>& fi
   if (options_.renew) has_copy_ = false;
   set_copy_rule();
   if (broken_) return *broken_;
-  if (code != 0) {
-    return service_unavailable(std::string("read the log: ") + raft_strerror(code) + ": " +
-                               raft_errmsg(&raft_));
-  }
+  if (code != 0) return log_failure("read the log", code, raft_errmsg(&raft_));
   // (The table may be a few entries ahead of the log: the others had them on disk first.)
   if (progress_.index > 0 && raft_last_index(&raft_) == 0) {
-    return internal_error("the log of this server is gone, but its state is at entry " +
-                          std::to_string(progress_.index) +
-                          "; remove the server and let it join again");
+    return damaged("the log of this server is gone, but its state is at entry " +
+                   std::to_string(progress_.index));
   }
   return {};
 }
@@ -175,15 +176,12 @@ Result<void> Replica::apply(std::string_view bytes) {
   const uint64_t index = raft_last_applied(&raft_) + 1;
   Entry entry = ORCH_TRY(decode_entry(bytes, options_.cipher));
   if (entry.index != index) {
-    return internal_error("entry " + std::to_string(index) + " of the log says that it is entry " +
-                          std::to_string(entry.index) +
-                          ": the log is damaged; remove the server and let it join again");
+    return damaged("entry " + std::to_string(index) + " of the log says that it is entry " +
+                   std::to_string(entry.index) + ": the log is damaged");
   }
   if (index <= progress_.index) {  // The table had it already when this server started.
     if (index < progress_.index || entry.term == progress_.term) return {};
-    return internal_error(
-        "the state of this server was made by another log than this one; "
-        "remove the server and let it join again");
+    return damaged("the state of this server was made by another log than this one");
   }
   progress_.index = index;
   progress_.term = entry.term;

@@ -102,6 +102,8 @@ class Replica {
   // Of those, what is not in a batch yet.
   size_t unsent_writes() const { return waiting_.size(); }
   size_t unsent_bytes() const { return waiting_bytes_; }
+  // Of the last copy of the state that was read, from its own disk or from another's: its entry.
+  uint64_t copied() const { return copied_; }
   // Why this replica takes no part any more: what it holds doesn't fit the log.
   const std::optional<Status>& broken() const { return broken_; }
 
@@ -127,6 +129,7 @@ class Replica {
   static int set_term(raft_io* io, raft_term term);
   static int set_vote(raft_io* io, raft_id server);
   static int get_copy(raft_io* io, raft_io_snapshot_get* request, raft_io_snapshot_get_cb done);
+  bool is_sound(const raft_snapshot& copy);
   void tell_commit();
   static int apply_entry(raft_fsm* fsm, const raft_buffer* buffer, void** result);
   static int make_copy(raft_fsm* fsm, raft_buffer* buffers[], unsigned* count);
@@ -200,7 +203,7 @@ class Replica {
 
   ReadIndex reads_;
   Membership membership_;
-  uint64_t copies_taken_ = 0;
+  uint64_t copies_taken_ = 0, copied_ = 0;
   // The log on disk may begin with the first entry, but the state need not: it may be a single
   // server's that grew. So a copy of it is the first thing that the log gets.
   bool has_copy_ = false, made_first_copy_ = false;

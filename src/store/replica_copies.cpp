@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "store/damage.h"
 #include "store/replica.h"
 
 namespace orch::store {
@@ -90,7 +91,9 @@ int Replica::take_copy(raft_fsm* fsm, raft_buffer* buffer) {
 }
 
 Result<void> Replica::restore(std::string_view bytes) {
+  ORCH_TRY(check_copy(bytes));
   const Progress copied = ORCH_TRY(progress_of(bytes));
+  copied_ = copied.index;
   if (copied.index <= progress_.index) return {};  // At a start: the table is further.
   State state = ORCH_TRY(read_state(bytes, tagger_, options_.cipher));
   ORCH_TRY(machine_.restore(std::move(state.records), state.revision, state.progress.encode()));
@@ -166,13 +169,21 @@ void Replica::disk_failed(int code) {
 int Replica::get_copy(raft_io* io, raft_io_snapshot_get* request, raft_io_snapshot_get_cb done) {
   struct Getting {
     raft_io_snapshot_get request{};
+    Replica* self = nullptr;
     raft_io_snapshot_get* theirs = nullptr;
     raft_io_snapshot_get_cb done = nullptr;
   };
-  auto* const getting = new Getting{.theirs = request, .done = done};
+  auto* const getting = new Getting{.self = replica_of(io), .theirs = request, .done = done};
   getting->request.data = getting;
   const auto got = [](raft_io_snapshot_get* ended, raft_snapshot* copy, int code) {
     const std::unique_ptr<Getting> own(static_cast<Getting*>(ended->data));
+    if (code == 0 && !own->self->is_sound(*copy)) {
+      raft_configuration_close(&copy->configuration);
+      raft_free(copy->bufs[0].base);
+      raft_free(copy->bufs);
+      raft_free(copy);
+      code = RAFT_CORRUPT;
+    }
     if (code != 0) {
       log::error("store", std::string("read the log's copy of the state: ") + raft_strerror(code));
       copy = static_cast<raft_snapshot*>(raft_calloc(1, sizeof *copy));
@@ -186,6 +197,14 @@ int Replica::get_copy(raft_io* io, raft_io_snapshot_get* request, raft_io_snapsh
   return code;
 }
 
+// Nobody else must hear of damage on this disk.
+bool Replica::is_sound(const raft_snapshot& copy) {
+  const raft_buffer& bytes = copy.bufs[0];
+  const auto checked = check_copy({static_cast<const char*>(bytes.base), bytes.len});
+  if (!checked.ok()) fail(checked.status());
+  return checked.ok();
+}
+
 // A leader that once heard of entries from this server sends only what follows them. Where they are
 // gone, because an old copy of the disk was put in place, it has nothing to send, for ever.
 void Replica::look_for_old_disk(const raft_append_entries& entries) {
@@ -197,9 +216,8 @@ void Replica::look_for_old_disk(const raft_append_entries& entries) {
     behind_at_ = last;
   } else if (now() - *behind_since_ >= kOldDiskMs) {
     fail(
-        service_unavailable("the disk of this server is older than what it has told the others: "
-                            "entries of the log that "
-                            "it had are gone; remove the server and let it join again"));
+        damaged("the disk of this server is older than what it has told the others: entries of "
+                "the log that it had are gone"));
   }
 }
 

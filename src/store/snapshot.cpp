@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "base/files.h"
+#include "store/damage.h"
 #include "store/row_checksum.h"
 #include "store/sqlite.h"
 #include "store/table.h"
@@ -49,8 +50,8 @@ Result<DatabaseFacts> read_rows(Connection& connection, const std::string& path,
     const std::string_view key = row.bytes(5);
     if (row.integer(4) != checksum_of(row.integer(0), row.integer(1), row.integer(2),
                                       row.integer(3), key, row.bytes(6))) {
-      return internal_error(path + " is damaged: row " + std::to_string(row.integer(0)) + ", key " +
-                            std::string(key) + ", fails its checksum");
+      return damaged(path + " is damaged: row " + std::to_string(row.integer(0)) + ", key " +
+                     std::string(key) + ", fails its checksum");
     }
     facts.revision = std::max(facts.revision, row.integer(1));
     ++facts.objects;

@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "store/damage.h"
+
 namespace orch::store {
 
 Result<Connection> Connection::open(const std::string& path, const std::string& vfs) {
@@ -26,6 +28,8 @@ Result<Statement> Connection::prepare(const char* sql) {
   sqlite3_stmt* statement = nullptr;
   const int code =
       sqlite3_prepare_v3(raw(), sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+  // Ours are constant: what one of them can't find there was made and is gone.
+  if (code == SQLITE_ERROR) return damaged(failure(code, sql).message);
   if (code != SQLITE_OK) return failure(code, sql);
   return Statement(statement);
 }
@@ -37,7 +41,8 @@ Status Connection::failure(int code, std::string_view what) const {
     const int error_number = sqlite3_system_errno(connection_.get());
     if (error_number != 0) message += std::string(": ") + std::strerror(error_number);
   }
-  return service_unavailable(std::move(message));
+  const bool is_wrong = (code & 0xff) == SQLITE_CORRUPT || code == SQLITE_NOTADB;
+  return is_wrong ? damaged(std::move(message)) : service_unavailable(std::move(message));
 }
 
 bool Connection::is_disk_full(int code) const {

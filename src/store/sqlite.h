@@ -58,7 +58,8 @@ class Connection {
   Result<Statement> prepare(const char* sql);
   sqlite3* raw() { return connection_.get(); }
 
-  // The failure `code` of the last call as a Status: "<path>: <what>: <SQLite's message>".
+  // The failure `code` of the last call as a Status: "<path>: <what>: <SQLite's message>"; damage
+  // is told as such (damage.h).
   Status failure(int code, std::string_view what) const;
   // Is `code` of the last call nothing but a full disk or quota, so that a retry can succeed?
   bool is_disk_full(int code) const;

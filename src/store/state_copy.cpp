@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "store/checksum.h"
 #include "store/cipher.h"
+#include "store/damage.h"
 #include "store/packing.h"
 
 namespace orch::store {
@@ -25,31 +26,37 @@ void pack_head(const Record& record, size_t stored_bytes, std::string* out) {
   pack_number(stored_bytes, out);
 }
 
-// Adds what it reads to `sum` piece by piece, as the pieces were made.
-Result<RecordPtr> unpack_record(Unpacking* from, const Store::Tagger& tagger, const Cipher* cipher,
-                                std::string_view* unsummed, Checksum* sum) {
+Record::Parts unpack_parts(Unpacking* from) {
   Record::Parts parts;
   parts.create_revision = static_cast<int64_t>(from->number());
   parts.revision = static_cast<int64_t>(from->number());
   parts.row = static_cast<int64_t>(from->number());
   parts.revision_at = static_cast<uint32_t>(from->number());
   parts.key = from->text();
-  const uint64_t length = from->number();
-  sum->add(unsummed->substr(0, unsummed->size() - from->rest().size()));
-  const std::string_view stored = from->take(length);
-  if (!stored.empty()) sum->add(stored);
-  *unsummed = from->rest();
+  parts.bytes = from->text();  // As it is stored.
+  return parts;
+}
+
+Result<RecordPtr> unpack_record(Unpacking* from, const Store::Tagger& tagger,
+                                const Cipher* cipher) {
+  Record::Parts parts = unpack_parts(from);
   std::optional<std::string> opened;
-  if (cipher && from->ok()) opened = ORCH_TRY(cipher->open(parts.key, stored));
-  const std::string_view bytes = opened ? *opened : stored;
+  if (cipher) opened = ORCH_TRY(cipher->open(parts.key, parts.bytes));
+  const std::string_view bytes = opened ? *opened : parts.bytes;
   const size_t digits = std::to_string(parts.revision).size();
-  if (!from->ok() || parts.revision_at + digits > bytes.size()) {
-    return internal_error("the copy of the state is damaged near " + std::string(parts.key));
+  if (parts.revision_at + digits > bytes.size()) {
+    return damaged("the copy of the state is damaged near " + std::string(parts.key));
   }
   std::string without_digits(bytes);
   without_digits.erase(parts.revision_at, digits);
   parts.bytes = without_digits;
   return Record::make(parts, tagger(parts.key, bytes));
+}
+
+uint64_t sum_at_end(std::string_view copy) {
+  uint64_t sum = 0;
+  std::memcpy(&sum, copy.data() + copy.size() - kChecksumBytes, kChecksumBytes);
+  return le64toh(sum);
 }
 
 }  // namespace
@@ -100,28 +107,42 @@ Result<Progress> progress_of(std::string_view copy) {
   return Progress::decode(from.text());
 }
 
-Result<State> read_state(std::string_view copy, const Store::Tagger& tagger, const Cipher* cipher) {
-  const Status damaged = internal_error("the copy of the state is damaged");
-  if (copy.size() < kChecksumBytes) return damaged;
-  State state;
-  state.progress = ORCH_TRY(progress_of(copy));
-  uint64_t expected = 0;
-  std::memcpy(&expected, copy.data() + copy.size() - kChecksumBytes, kChecksumBytes);
+Result<void> check_copy(std::string_view copy) {
+  const Status wrong = damaged("the copy of the state is damaged: it fails its checksum");
+  if (copy.size() < kChecksumBytes) return wrong;
+  const uint64_t expected = sum_at_end(copy);
   copy.remove_suffix(kChecksumBytes);
-
+  // Added piece by piece, as the pieces were made.
   Unpacking from(copy);
   std::string_view unsummed = copy;
   from.number();
   from.text();
-  state.revision = static_cast<int64_t>(from.number());
-  const uint64_t count = from.number();
+  from.number();
   Checksum sum;
-  for (uint64_t i = 0; i < count && from.ok(); ++i) {
-    state.records.push_back(ORCH_TRY(unpack_record(&from, tagger, cipher, &unsummed, &sum)));
+  for (uint64_t count = from.number(); count > 0 && from.ok(); --count) {
+    const std::string_view stored = unpack_parts(&from).bytes;
+    if (!from.ok()) return wrong;
+    const size_t head = unsummed.size() - from.rest().size() - stored.size();
+    sum.add(unsummed.substr(0, head));
+    if (!stored.empty()) sum.add(stored);
+    unsummed = from.rest();
   }
-  if (!from.ok() || from.rest().size() >= 8) return damaged;
+  if (!from.ok() || from.rest().size() >= 8) return wrong;
   if (!unsummed.empty()) sum.add(unsummed);
-  if (static_cast<uint64_t>(sum.value()) != le64toh(expected)) return damaged;
+  return static_cast<uint64_t>(sum.value()) == expected ? Result<void>() : wrong;
+}
+
+Result<State> read_state(std::string_view copy, const Store::Tagger& tagger, const Cipher* cipher) {
+  ORCH_TRY(check_copy(copy));
+  State state;
+  state.progress = ORCH_TRY(progress_of(copy));
+  Unpacking from(copy);
+  from.number();
+  from.text();
+  state.revision = static_cast<int64_t>(from.number());
+  for (uint64_t count = from.number(); count > 0; --count) {
+    state.records.push_back(ORCH_TRY(unpack_record(&from, tagger, cipher)));
+  }
   return state;
 }
 

@@ -40,7 +40,9 @@ struct State {
 
 // Only the progress, which stands at the beginning.
 Result<Progress> progress_of(std::string_view copy);
-// Fails when a byte of it changed on its way, or when the cipher can't open a value.
+// Damage (damage.h) when a byte of it has changed since it was made.
+Result<void> check_copy(std::string_view copy);
+// The same, and it fails when the cipher can't open a value.
 Result<State> read_state(std::string_view copy, const Store::Tagger& tagger,
                          const Cipher* cipher = nullptr);
 

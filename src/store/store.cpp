@@ -72,7 +72,7 @@ Result<std::unique_ptr<Store>> Store::open(Options options, Tagger tagger) {
   const bool replicated = options.replication != nullptr;
   auto table = ORCH_TRY(Table::open(options, replicated ? Table::Truth::log : Table::Truth::table));
   Result<Table::Loaded> read = table->load(tagger);
-  if (!read) return unreadable(std::move(read).status());
+  if (!read) return replicated ? read.status() : unreadable(read.status());
   Table::Loaded loaded = *std::move(read);
   ORCH_TRY(check_owner(options, loaded));
   reseal(*table, loaded.stale);

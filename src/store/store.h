@@ -161,6 +161,10 @@ struct Options {
   // differences, each key once, what went as removed at that state's revision. Quick; calls nothing
   // of the store.
   std::function<void(std::span<const Event>)> follow = {};
+  // One of several servers finds, while the store is open, that what it has on disk is damaged
+  // (damage.h): it takes no part any more, and has to start anew. Any thread, perhaps more than
+  // once. Quick; calls nothing of the store.
+  std::function<void(const Status&)> on_damage = {};
   const Cipher* cipher = nullptr;  // Outlives the store. Null: everything lies on disk as it is.
   std::string vfs;  // The SQLite VFS beneath; "" is the system's. Tests put a failing disk here.
 };
@@ -171,10 +175,10 @@ class Store {
   using Tagger = std::function<Tags(std::string_view key, std::string_view bytes)>;
 
   // Opens or makes `orch.db` in the directory and loads it. Fails when another process has it, when
-  // the disk fails, or when a row is damaged or can't be opened by the cipher (the message names
-  // key and file). Rows that are sealed otherwise than the cipher would do now are written anew. A
-  // store that was killed may continue with a revision higher than its last by a bounded gap,
-  // never lower.
+  // the disk fails, when what is on it is damaged (damage.h), or when a row can't be opened by the
+  // cipher (the message names key and file). Rows that are sealed otherwise than the cipher would
+  // do now are written anew. A store that was killed may continue with a revision higher than its
+  // last by a bounded gap, never lower.
   static Result<std::unique_ptr<Store>> open(Options options, Tagger tagger);
   ~Store();  // close().
 

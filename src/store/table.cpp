@@ -8,7 +8,9 @@
 
 #include "base/files.h"
 #include "base/log.h"
+#include "store/checksum.h"
 #include "store/cipher.h"
+#include "store/damage.h"
 #include "store/row_checksum.h"
 
 namespace orch::store {
@@ -29,6 +31,17 @@ constexpr const char* kSettings =
     "PRAGMA cache_size=-4096;"
     "PRAGMA temp_store=MEMORY;"
     "PRAGMA secure_delete=FAST;";
+
+constexpr size_t kNoteSumBytes = 8;
+
+// Of a note that stands beside this floor of revisions.
+std::string note_sum(std::string_view note, int64_t floor) {
+  Checksum sum;
+  sum.add(static_cast<uint64_t>(floor));
+  sum.add(note);
+  const uint64_t value = htole64(static_cast<uint64_t>(sum.value()));
+  return {reinterpret_cast<const char*>(&value), sizeof value};
+}
 
 constexpr const char* kNoteSchema =
     "CREATE TABLE IF NOT EXISTS note(id INTEGER PRIMARY KEY CHECK(id = 1), bytes BLOB NOT NULL);";
@@ -82,9 +95,11 @@ Result<std::unique_ptr<Table>> Table::open(const Options& options, Truth truth) 
   Connection connection = ORCH_TRY(Connection::open(path, options.vfs));
   std::unique_ptr<Table> table(new Table(options, std::move(lock), std::move(connection)));
   if (Result<void> prepared = table->prepare(truth); !prepared) {
-    return unreadable(std::move(prepared).status());
+    Status failure = std::move(prepared).status();
+    return truth == Truth::table ? unreadable(std::move(failure)) : failure;
   }
   Table* const self = table.get();
+  if (truth == Truth::log) self->on_damage_ = options.on_damage;
   table->checkpointer_ = ORCH_TRY(Checkpointer::start(
       path, options, [self](Status failure) { self->latch(std::move(failure)); }));
   return table;
@@ -135,18 +150,23 @@ Result<std::string> Table::load_note() {
   const int code = note.step();
   if (code == SQLITE_DONE) return std::string();
   if (code != SQLITE_ROW) return connection_.failure(code, "read the note");
-  return std::string(note.bytes(0));
+  const std::string_view kept = note.bytes(0);
+  const std::string_view bytes = kept.substr(0, kept.size() - std::min(kept.size(), kNoteSumBytes));
+  if (kept != std::string(bytes) + note_sum(bytes, floor_)) {
+    return damaged(path_ + " is damaged: what it says of the log fails its checksum");
+  }
+  return std::string(bytes);
 }
 
 Result<Table::Loaded> Table::load(const Store::Tagger& tagger) {
   Loaded loaded;
-  loaded.note = ORCH_TRY(load_note());
   {
     Statement floor = ORCH_TRY(connection_.prepare("SELECT revision FROM meta"));
     const int code = floor.step();
     if (code != SQLITE_ROW) return connection_.failure(code, "read the revision");
-    loaded.revision = floor.integer(0);
+    loaded.revision = floor_ = floor.integer(0);
   }
+  loaded.note = note_ = ORCH_TRY(load_note());
   Statement row = ORCH_TRY(connection_.prepare("SELECT * FROM o"));
   int code = 0;
   while ((code = row.step()) == SQLITE_ROW) {
@@ -164,7 +184,7 @@ Result<Table::Loaded> Table::load(const Store::Tagger& tagger) {
   std::ranges::sort(loaded.records, {}, key_of);
   const auto twin = std::ranges::adjacent_find(loaded.records, {}, key_of);
   if (twin != loaded.records.end()) {
-    return internal_error(path_ + " is damaged: two rows for " + std::string((*twin)->key));
+    return damaged(path_ + " is damaged: two rows for " + std::string((*twin)->key));
   }
   return loaded;
 }
@@ -173,12 +193,12 @@ Result<RecordPtr> Table::load_row(Statement& row, const Store::Tagger& tagger, b
   const int64_t id = row.integer(0), revision = row.integer(1), create_revision = row.integer(2);
   const int64_t revision_at = row.integer(3), checksum = row.integer(4);
   const std::string_view key = row.bytes(5), stored = row.bytes(6);
-  const auto damaged = [&] {
-    return internal_error(path_ + " is damaged: row " + std::to_string(id) + ", key " +
-                          std::string(key) + ", fails its checksum");
+  const auto wrong = [&] {
+    return damaged(path_ + " is damaged: row " + std::to_string(id) + ", key " + std::string(key) +
+                   ", fails its checksum");
   };
   if (checksum != checksum_of(id, revision, create_revision, revision_at, key, stored)) {
-    return damaged();
+    return wrong();
   }
   std::optional<std::string> opened;
   if (cipher_) {
@@ -190,7 +210,7 @@ Result<RecordPtr> Table::load_row(Statement& row, const Store::Tagger& tagger, b
   const std::string_view bytes = opened ? *opened : stored;
   const std::string digits = std::to_string(revision);
   if (revision_at < 0 || static_cast<size_t>(revision_at) + digits.size() > bytes.size()) {
-    return damaged();
+    return wrong();
   }
   std::string without_digits(bytes);
   without_digits.erase(static_cast<size_t>(revision_at), digits.size());
@@ -258,11 +278,22 @@ int Table::write_all(const Work& work) {
     set_floor_->bind(1, *work.revision_floor);
     code = set_floor_->run();
   }
-  if (code == SQLITE_DONE && work.note) {
-    set_note_->bind_blob(1, *work.note);
-    code = set_note_->run();
+  const int64_t floor = work.revision_floor.value_or(floor_);
+  const std::string note(work.note.value_or(note_));
+  if (code == SQLITE_DONE && !note.empty() && (work.note || work.revision_floor)) {
+    code = write_note(note, floor);
   }
-  return code == SQLITE_DONE ? commit_->run() : code;
+  if (code == SQLITE_DONE) code = commit_->run();
+  if (code != SQLITE_DONE) return code;
+  note_ = note;
+  floor_ = floor;
+  return code;
+}
+
+int Table::write_note(std::string_view note, int64_t floor) {
+  const std::string kept = std::string(note) + note_sum(note, floor);
+  set_note_->bind_blob(1, kept);
+  return set_note_->run();
 }
 
 Result<void> Table::reseal(std::span<const RecordPtr> records) {
@@ -306,6 +337,7 @@ Result<void> Table::health() const {
 void Table::latch(Status failure) {
   failure = std::move(failure).in("the store refuses writes until orch is restarted");
   log::error("store", failure.message);
+  if (on_damage_ && is_damaged(failure)) on_damage_(failure);
   const std::lock_guard lock(health_mutex_);
   if (!failure_) failure_ = std::move(failure);
 }

@@ -26,7 +26,7 @@ namespace orch::store {
 inline constexpr const char* kSetPageSize = "PRAGMA page_size=2048";
 
 std::string database_path(const std::string& directory);
-// A failure to read the database, with what can be done about it.
+// A failure to read a single server's database, with what can be done about it.
 Status unreadable(Status failure);
 // Makes the tables of an empty database.
 Result<void> make_tables(Connection& connection);
@@ -59,7 +59,8 @@ class Table {
   // One transaction, undone when it fails. It is whole, and on disk once sync() or close() has
   // succeeded. `revision_floor`, when given, is what load() will at least return as revision;
   // without it that is the greatest revision in a row. `note`, when given, is what load() will
-  // return: bytes that the log wants to find beside the state that they speak of. A full disk is
+  // return: bytes that the log wants to find beside the state that they speak of; it has a checksum
+  // over both. A full disk is
   // told as such and may be tried again; every other failure is final: see health().
   Result<void> write(std::span<const Change> changes, std::optional<int64_t> revision_floor,
                      std::optional<std::string_view> note = {});
@@ -91,16 +92,20 @@ class Table {
   Result<void> run(const Work& work);
   int write_all(const Work& work);
   int write_row(const Record& record);
+  int write_note(std::string_view note, int64_t floor);
   Status undo(int code);  // Of a transaction that failed so; says why.
   void latch(Status failure);
 
   const std::string directory_, path_;
   const Cipher* const cipher_;
-  UniqueFd lock_;  // Before the connection: let go of last.
+  std::function<void(const Status&)> on_damage_;  // Of a replica's.
+  UniqueFd lock_;                                 // Before the connection: let go of last.
   Connection connection_;
   std::optional<Statement> begin_, commit_, rollback_, put_, erase_, erase_all_, set_floor_,
       set_note_;
   int wal_pages_ = 0;
+  std::string note_;  // These two as they are on disk.
+  int64_t floor_ = 1;
   std::optional<SyncedFile> wal_;
 
   mutable std::mutex health_mutex_;
