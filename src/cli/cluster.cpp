@@ -11,6 +11,7 @@
 #include "server/apiserver/credentials.h"
 #include "server/apiserver/encryption.h"
 #include "server/cluster/joining.h"
+#include "server/cluster/repair.h"
 
 namespace orch::cli {
 
@@ -204,6 +205,26 @@ Result<std::unique_ptr<cluster::Cluster>> open_cluster(const ServerOptions& opti
   cluster.wait = [](int fd, int timeout_ms) { return wait_for_end(fd, timeout_ms); };
   if (enrollment.begins) ORCH_TRY(cluster::write_enrollment(data_dir, enrollment));
   return cluster::Cluster::open(std::move(cluster));
+}
+
+Result<void> finish_repair(const ServerOptions& options, const cluster::Enrollment& enrollment,
+                           const ServerPlace& place) {
+  const std::string& data_dir = options.node.data_dir;
+  const auto reason = cluster::repair_begun(data_dir);
+  if (!reason) return {};
+  log::error("cluster",
+             "the store of this server is damaged, and is repaired from the others: " + *reason);
+  const UniqueFd ending = ending_fd();
+  cluster::Repair repair;
+  repair.data_dir = data_dir;
+  repair.name = place.name;
+  repair.address = place.address;
+  repair.ca = ORCH_TRY(apiserver::open_ca(tls_dir(data_dir), system_clock()));
+  repair.cluster = enrollment.cluster;
+  repair.version = kVersion;
+  repair.wait = [](int fd, int timeout_ms) { return wait_for_end(fd, timeout_ms); };
+  repair.cancel_fd = ending.get();
+  return cluster::run_repair(repair);
 }
 
 }  // namespace orch::cli

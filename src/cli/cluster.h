@@ -28,6 +28,11 @@ Result<std::unique_ptr<cluster::Cluster>> open_cluster(const ServerOptions& opti
                                                        const cluster::Enrollment& enrollment,
                                                        const ServerPlace& place);
 
+// Where the store was found damaged: this server gets in anew before it is opened again (server/
+// cluster/repair.h). Returns at once where it was not; else waits for the others, with patience.
+Result<void> finish_repair(const ServerOptions& options, const cluster::Enrollment& enrollment,
+                           const ServerPlace& place);
+
 // The token that lets servers join: the file that keeps it, what stands there, and the whole one
 // that a joining server was given (400 without).
 std::string server_token_path(const ServerOptions& options);

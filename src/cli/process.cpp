@@ -62,10 +62,10 @@ void notify_ready() {
     log::warning("server", "the service manager could not be told of readiness");
 }
 
-void wait_for_end() {
-  const sigset_t set = ending_signals();
-  int signal = 0;
-  ::sigwait(&set, &signal);
+void wait_for_end() { wait_for_end_or(-1); }
+
+void wait_for_end_or(int fd) {
+  wait_for_end(fd, -1);
   std::signal(SIGALRM, [](int) { ::_exit(0); });
   ::alarm(kStopSeconds);
 }
@@ -76,10 +76,15 @@ bool wait_for_end(int timeout_ms) {
   return ::sigtimedwait(&set, nullptr, &wait) > 0;
 }
 
-bool wait_for_end(int fd, int timeout_ms) {
+UniqueFd ending_fd() {
   const sigset_t set = ending_signals();
-  const UniqueFd signals(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  UniqueFd signals(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   ORCH_CHECK(signals.valid());
+  return signals;
+}
+
+bool wait_for_end(int fd, int timeout_ms) {
+  const UniqueFd signals = ending_fd();
   pollfd waited[2] = {{signals.get(), POLLIN, 0}, {fd, POLLIN, 0}};
   // An interruption is no answer: whoever waits for `fd` takes what is ready then.
   while (::poll(waited, 2, timeout_ms) < 0 && errno == EINTR) continue;

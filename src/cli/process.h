@@ -5,6 +5,7 @@
 #include <string>
 
 #include "agent/pods/agent.h"
+#include "base/fd.h"
 #include "base/net_address.h"
 #include "base/result.h"
 #include "cli/options.h"
@@ -23,12 +24,17 @@ void notify_ready();
 // can take.
 inline constexpr unsigned kStopSeconds = 3;
 void wait_for_end();
+// The same, or until `fd` is readable.
+void wait_for_end_or(int fd);
 // The same for a while; false when none came.
 bool wait_for_end(int timeout_ms);
 
 // The same, or until `fd` (-1: none) is readable; `timeout_ms` -1: for any time. The signal goes on
 // waiting for the next of these.
 bool wait_for_end(int fd, int timeout_ms);
+
+// Readable once one of these signals has come, and until somebody waits for it.
+UniqueFd ending_fd();
 
 // The flag, or the host's name in lower case.
 Result<std::string> node_name(const NodeOptions& options);

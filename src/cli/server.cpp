@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "cli/cluster.h"
+#include "cli/damage.h"
 #include "cli/identity.h"
 #include "cli/join_token.h"
 #include "cli/leader_loops.h"
@@ -124,7 +125,8 @@ Result<std::unique_ptr<etcd::Datastore>> open_datastore(const ServerOptions& opt
 Result<std::unique_ptr<apiserver::ApiServer>> start_api_server(const ServerOptions& options,
                                                                const ServerSetup& setup,
                                                                store::Engine* engine,
-                                                               cluster::Cluster* cluster) {
+                                                               cluster::Cluster* cluster,
+                                                               Damage* damage) {
   apiserver::Options api;
   api.data_dir = options.node.data_dir;
   api.engine = engine;
@@ -136,6 +138,7 @@ Result<std::unique_ptr<apiserver::ApiServer>> start_api_server(const ServerOptio
   api.tls_sans.push_back(setup.node_ip.text());
   if (cluster) api.tls_sans.push_back(cluster->serving_name());
   api.cluster = cluster;
+  api.on_damage = [damage](const Status& failure) { damage->tell(failure); };
   api.facts.cluster_cidr = setup.cluster_cidr.text();
   api.facts.service_cidr = setup.service_cidr.text();
   api.facts.cluster_dns = setup.cluster_dns.text();
@@ -199,6 +202,36 @@ LoopSetup loop_setup(const ServerOptions& options, const ServerSetup& setup,
   return loops;
 }
 
+// The last is taken down first.
+struct Running {
+  std::unique_ptr<cluster::Cluster> cluster;  // None: a single server.
+  std::unique_ptr<Damage> damage;
+  std::unique_ptr<apiserver::ApiServer> server;
+};
+
+// After a repair, where one is due.
+Result<Running> start_running(const ServerOptions& options, const ServerSetup& setup,
+                              const std::optional<cluster::Enrollment>& enrollment,
+                              store::Engine* engine) {
+  const std::string port = std::to_string(options.https_listen_port);
+  const ServerPlace place{setup.node_name, advertised(options, setup) + ":" + port};
+  for (;;) {
+    Running running;
+    if (enrollment) {
+      ORCH_TRY(finish_repair(options, *enrollment, place));
+      running.cluster = ORCH_TRY(open_cluster(options, *enrollment, place));
+    }
+    cluster::Cluster* const cluster = running.cluster.get();
+    running.damage = std::make_unique<Damage>(options.node.data_dir, cluster);
+    auto started = start_api_server(options, setup, engine, cluster, running.damage.get());
+    if (started) {
+      running.server = *std::move(started);
+      return running;
+    }
+    ORCH_TRY(running.damage->answer(started.status()));
+  }
+}
+
 Result<void> serve(ServerOptions options) {
   ORCH_TRY(prepare_process(options.node));
   const auto datastore = ORCH_TRY(open_datastore(options));
@@ -206,13 +239,9 @@ Result<void> serve(ServerOptions options) {
   const auto enrollment = ORCH_TRY(settle_enrollment(&options));
   const ServerSetup setup = ORCH_TRY(check_options(options));
 
-  std::unique_ptr<cluster::Cluster> cluster;  // None: a single server.
-  if (enrollment) {
-    const std::string port = std::to_string(options.https_listen_port);
-    cluster = ORCH_TRY(open_cluster(options, *enrollment,
-                                    {setup.node_name, advertised(options, setup) + ":" + port}));
-  }
-  const auto server = ORCH_TRY(start_api_server(options, setup, datastore.get(), cluster.get()));
+  const Running running = ORCH_TRY(start_running(options, setup, enrollment, datastore.get()));
+  Damage& damage = *running.damage;
+  const auto& server = running.server;
   const auto agent_api = server->api("system:node:" + setup.node_name);
   // Nodes can join and the administrator can reach the server from here on.
   ORCH_TRY(write_token(options, setup.join_secret, server->ca_certificate()));
@@ -229,17 +258,19 @@ Result<void> serve(ServerOptions options) {
   std::optional<snapshots::Schedule> schedule;  // Of an etcd cluster, whoever runs it sees to them.
   if (setup.snapshot_interval.count() > 0 && !datastore) {
     schedule.emplace(snapshots::place_of(options.node.data_dir, options.snapshot_dir),
-                     setup.snapshot_interval, options.snapshot_retention);
+                     setup.snapshot_interval, options.snapshot_retention,
+                     [&damage](const Status& failure) { damage.tell(failure); });
   }
 
   log::info("server", "server: ready; kubeconfig in " + options.write_kubeconfig);
   notify_ready();
-  wait_for_end();
+  wait_for_end_or(damage.told_fd());
 
   log::info("server", "stopping; pods run on");
   schedule.reset();
   if (agent) agent->stop();
   server->stop();
+  if (const auto found = damage.found()) return *found;
   return {};
 }
 

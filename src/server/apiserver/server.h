@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -57,7 +58,8 @@ struct Options {
   int max_requests_inflight = kMaxReadOnlyInFlight;  // 0: no limit.
   int max_mutating_requests_inflight = kMaxMutatingInFlight;
   int io_threads = 2;
-  cluster::Cluster* cluster = nullptr;  // Outlives the server. Null: it is a single one.
+  cluster::Cluster* cluster = nullptr;           // Outlives the server. Null: it is a single one.
+  std::function<void(const Status&)> on_damage;  // As in the store's Options.
   // What of the control plane runs in this process besides: the names that ComponentStatus gives.
   std::vector<std::string> components;
   Clock* clock = &system_clock();

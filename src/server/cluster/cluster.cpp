@@ -13,6 +13,7 @@
 #include "http/client.h"
 #include "server/cluster/joining.h"
 #include "server/cluster/welcome.h"
+#include "store/damage.h"
 
 namespace orch::cluster {
 namespace {
@@ -94,6 +95,7 @@ Result<void> Cluster::enter(store::Store& store) {
     if (entered) break;
     const Status& why = entered.status();
     if (why.code == 0 || why.code == 400 || why.already_exists()) return entered;
+    if (store::is_damaged(why)) return entered;
     if (auto refused = peers_->refused()) return *std::move(refused);
     log::warning("cluster", "waiting for the cluster: " + why.message);
     if (options_.wait(-1, wait_ms)) return told_to_end();
@@ -111,7 +113,9 @@ Result<void> Cluster::enter(store::Store& store) {
 }
 
 Result<void> Cluster::introduce_to(const Contact& contact) {
-  const Newcomer self{self_.id, self_.peer, options_.ca.certificate, options_.enrollment.cluster};
+  const Newcomer self{
+      self_.id, self_.peer,      options_.ca.certificate, options_.enrollment.cluster,
+      0,        options_.version};
   return contacts_->learn(
       ORCH_TRY(introduce(self, contacts_->all(), contact, peers_->stopping_fd())));
 }
@@ -214,14 +218,49 @@ Result<Value> Cluster::add(uint64_t server, const Value& request, store::Store& 
   const auto told = ORCH_TRY(parse_contacts(request["contacts"].as_string()));
   const auto own = std::ranges::find(told, server, &Contact::server);
   if (own == told.end()) return bad_request("the contact of the newcomer itself is missing");
-  ORCH_TRY(check_name(servers(store), server, own->name));
+  const uint64_t lost = parse_id(request["replaces"].as_string()).value_or(0);
+  std::vector<Server> others = servers(store);
+  std::erase_if(others, [&](const Server& each) { return each.id == lost; });
+  ORCH_TRY(check_name(others, server, own->name));
   ORCH_TRY(contacts_->learn(told));
-  if (!member_of(store, server)) {
+  if (lost != 0) {
+    ORCH_TRY(replace(lost, *own, store));
+  } else if (!member_of(store, server)) {
     ORCH_TRY(change(store, {store::MemberChange::Kind::add, server, own->address}));
     log::info("cluster", "added server " + id_text(server) + " (" + own->name + ", " +
                              own->address + ") as a learner");
   }
   return Value::object({{"contacts", render_contacts(contacts_->all())}});
+}
+
+// The newcomer was `lost` before. Nobody but a server can have its certificate, and each of them
+// has the CA's key.
+Result<void> Cluster::replace(uint64_t lost, const Contact& newcomer, store::Store& store) {
+  const std::vector<Server> all = inspected(store);
+  const auto old = std::ranges::find(all, lost, &Server::id);
+  if (old != all.end()) {
+    if (old->state != State::unreachable) {
+      return conflict("server " + id_text(lost) + " answers at " + old->address +
+                      ", and so can't have lost its store: does it run with a copied data "
+                      "directory?");
+    }
+    ORCH_TRY(check_removal(all, lost));
+  }
+  using Kind = store::MemberChange::Kind;
+  auto replaced = change(store, {Kind::replace, newcomer.server, newcomer.address, lost});
+  if (!replaced && replaced.status().not_found()) {
+    return forbidden(
+        "this server was removed from the cluster: to join anew, move its data "
+        "directory's server folder away");
+  }
+  ORCH_TRY(std::move(replaced));
+  // Who asks again finds the one done, and has the other done.
+  auto removed = change(store, {Kind::remove, lost, ""});
+  if (!removed && !removed.status().not_found()) return removed;
+  log::warning("cluster", "server " + id_text(lost) + " (" + newcomer.name +
+                              ") has found its store damaged; " + id_text(newcomer.server) +
+                              " learns in its place");
+  return {};
 }
 
 // Administrators ------------------------------------------------------------------------------

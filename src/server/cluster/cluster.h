@@ -87,6 +87,7 @@ class Cluster {
   State inspect(const Server& server) const;
   Result<api::Value> welcome(const api::Value& request, const store::Store& store) const;
   Result<api::Value> add(uint64_t server, const api::Value& request, store::Store& store);
+  Result<void> replace(uint64_t lost, const Contact& newcomer, store::Store& store);
 
   Result<void> introduce_to(const Contact& contact);
   Result<void> introduce_to_any();

@@ -54,9 +54,11 @@ Result<std::vector<Contact>> introduce(const Newcomer& self, std::span<const Con
   options.connect_timeout_ms = kIntroduceMs;
   options.response_timeout_ms = kAddedMs;
   options.cancel_fd = cancel_fd;
-  const Value body = Value::object({{"cluster", self.cluster},
-                                    {"protocol", kProtocol},
-                                    {"contacts", render_contacts(contacts)}});
+  Value body = Value::object({{"cluster", self.cluster},
+                              {"protocol", kProtocol},
+                              {"version", self.version},
+                              {"contacts", render_contacts(contacts)}});
+  if (self.replaces != 0) body.set("replaces", id_text(self.replaces));
   auto answer = post(std::move(options), body, "");
   if (!answer) return std::move(answer).status().in(to.name + " (" + to.address + ")");
   return parse_contacts((*answer)["contacts"].as_string());

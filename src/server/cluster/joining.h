@@ -25,13 +25,15 @@ struct JoinWish {
 Result<Welcome> ask_to_join(const JoinWish& wish, Random& random);
 
 // Tells the server at `to` who this one is and whom it knows; it has become a server of the cluster
-// by its welcome. Where it is no member yet, it is added as a learner, and this comes back when
-// that is done. Gives whom the other one knows.
+// by its welcome. Where it is no member yet, it is added as a learner, in the place of whom it
+// replaces, and this comes back when that is done. Gives whom the other one knows.
 struct Newcomer {
   uint64_t id = 0;
   crypto::Identity peer;
-  std::string ca;       // PEM.
-  std::string cluster;  // Its number.
+  std::string ca;         // PEM.
+  std::string cluster;    // Its number.
+  uint64_t replaces = 0;  // Whom it was before its store was damaged (repair.h).
+  std::string version;    // Of orch, for messages.
 };
 Result<std::vector<Contact>> introduce(const Newcomer& self, std::span<const Contact> contacts,
                                        const Contact& to, int cancel_fd);

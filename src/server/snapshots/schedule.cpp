@@ -24,8 +24,13 @@ std::chrono::milliseconds next_wait(std::chrono::milliseconds interval, WallTime
   return std::max(wait, std::min<std::chrono::milliseconds>(interval, kSettle));
 }
 
-Schedule::Schedule(Place place, std::chrono::milliseconds interval, size_t keep)
-    : place_(std::move(place)), interval_(interval), keep_(keep), thread_([this] { run(); }) {}
+Schedule::Schedule(Place place, std::chrono::milliseconds interval, size_t keep,
+                   OnFailure on_failure)
+    : place_(std::move(place)),
+      interval_(interval),
+      keep_(keep),
+      on_failure_(std::move(on_failure)),
+      thread_([this] { run(); }) {}
 
 Schedule::~Schedule() {
   {
@@ -50,6 +55,7 @@ void Schedule::run() {
       log::info("snapshots", "saved " + saved->path);
     } else {
       log::error("snapshots", saved.status().message);
+      on_failure_(saved.status());
     }
     // The last good ones stay when there is no new one.
     if (saved) {

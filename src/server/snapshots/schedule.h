@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <thread>
 
@@ -19,8 +20,12 @@ std::chrono::milliseconds next_wait(std::chrono::milliseconds interval, WallTime
 
 class Schedule {
  public:
-  // The first `keep` of kScheduledName are kept. REQUIRES: interval > 0.
-  Schedule(Place place, std::chrono::milliseconds interval, size_t keep);
+  using OnFailure = std::function<void(const Status&)>;
+  // The first `keep` of kScheduledName are kept. `on_failure` hears why one could not be saved, on
+  // the schedule's thread. REQUIRES: interval > 0.
+  Schedule(
+      Place place, std::chrono::milliseconds interval, size_t keep,
+      OnFailure on_failure = [](const Status&) {});
   ~Schedule();  // A snapshot that is being made is finished first.
 
  private:
@@ -29,6 +34,7 @@ class Schedule {
   const Place place_;
   const std::chrono::milliseconds interval_;
   const size_t keep_;
+  const OnFailure on_failure_;
   std::mutex mutex_;
   std::condition_variable ended_;
   bool end_ = false;
