@@ -271,8 +271,12 @@ void Machine::note_unsaved(const Batch& batch) {
     flush_at_.reset();
   } else if (unsaved_.size() >= kMaxUnsavedRows && health_ == Health::good) {
     flush_at_ = clock_.monotonic();
-  } else if (!flush_at_) {
-    flush_at_ = clock_.monotonic() + std::chrono::milliseconds(relaxed_flush_ms_);
+  } else {
+    // A replica's rows that a full disk has not taken wait here, too.
+    std::chrono::milliseconds wait(relaxed_flush_ms_);
+    if (health_ == Health::full) wait = std::min<std::chrono::milliseconds>(wait, kFullDiskRetry);
+    const MonoTime due = clock_.monotonic() + wait;
+    flush_at_ = std::min(flush_at_.value_or(due), due);
   }
 }
 

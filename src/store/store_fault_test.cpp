@@ -430,6 +430,32 @@ TEST_CASE("a full disk refuses a write by name, and takes the next when there is
   REQUIRE(store->health() == Health::good);
 }
 
+TEST_CASE("a replica whose disk was full looks for space before its relaxed writes' time") {
+  TestFolder folder;
+  FakeClock clock;
+  Options options = options_for(folder, register_vfs());
+  options.clock = &clock;
+  options.relaxed_flush_ms = 300'000;
+  disk().arm(0, Failure::once, SQLITE_OK);
+  auto table = *Table::open(options, Table::Truth::log);
+  Table::Loaded loaded = *table->load(no_tags);
+  Machine machine(options, std::move(table), std::move(loaded));
+  const auto write = [&](const char* key) {
+    std::vector<Proposal> batch;
+    batch.push_back({put(key), [](const Result<Committed>& done) { REQUIRE(done.ok()); }});
+    machine.apply(std::move(batch), "note");
+  };
+  disk().arm(1, Failure::for_ever, SQLITE_FULL);
+  write("/a/1");
+  write("/a/2");
+  REQUIRE(machine.health() == Health::full);
+  REQUIRE(machine.flush_at() <= clock.monotonic() + std::chrono::seconds(30));
+  disk().arm(0, Failure::once, SQLITE_OK);
+  machine.flush();
+  REQUIRE(machine.health() == Health::good);
+  REQUIRE_FALSE(machine.flush_at());
+}
+
 TEST_CASE("a damaged row is named") {
   TestFolder folder;
   const std::string marker = "find me in the file";
