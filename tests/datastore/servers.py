@@ -21,6 +21,9 @@ import sys
 import threading
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from process import Process, eventually, want
+
 orch, work, page_path = sys.argv[1:4]
 MAPS = "/api/v1/namespaces/default/configmaps"
 ETCD_PORT, PEER_PORT = 2379, 2380
@@ -34,56 +37,6 @@ def check(function):
     return function
 
 
-def want(condition, *about):
-    if not condition:
-        raise AssertionError(" ".join(str(each) for each in about))
-
-
-class Process:
-    """A program whose log is read as it comes; any line of it can be waited for."""
-
-    def __init__(self, name, command):
-        self.lines, self.more = [], threading.Condition()
-        self.log = open(f"{work}/{name}.log", "a")
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                                        text=True)
-        self.reader = threading.Thread(target=self.read, daemon=True)
-        self.reader.start()
-
-    def read(self):
-        for line in self.process.stderr:
-            self.log.write(line)
-            self.log.flush()
-            with self.more:
-                self.lines.append(line)
-                self.more.notify_all()
-        with self.more:
-            self.lines.append("")  # The end.
-            self.more.notify_all()
-
-    def wait_for(self, text, seconds=20, after=0):
-        """The number of lines up to the first that has the text."""
-        def place():
-            for at in range(after, len(self.lines)):
-                if text in self.lines[at]:
-                    return at + 1
-            return None
-        with self.more:
-            self.more.wait_for(lambda: place() or "" in self.lines, seconds)
-            want(place(), f"no {text!r} in:\n" + "".join(self.lines[-20:]))
-            return place()
-
-    def send(self, number):
-        self.process.send_signal(number)
-
-    def end(self, number=signal.SIGTERM):
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-            self.process.wait(20)
-        self.reader.join(5)
-        self.log.close()
-
-
 class Etcd(Process):
     def __init__(self, folder="etcd", port=ETCD_PORT, flags=(), members=None):
         """`members`: the ports of all members of its cluster; itself alone."""
@@ -91,7 +44,7 @@ class Etcd(Process):
         self.port = port
         url, peer = f"{scheme}://127.0.0.1:{port}", f"http://127.0.0.1:{port + 1}"
         cluster = ",".join(f"m{p}=http://127.0.0.1:{p + 1}" for p in members or [port])
-        super().__init__(folder, [
+        super().__init__(f"{work}/{folder}", [
             "etcd", "--name", f"m{port}", "--data-dir", f"{work}/{folder}", "--logger", "zap",
             "--log-outputs", "stderr", "--listen-client-urls", url, "--advertise-client-urls", url,
             "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
@@ -116,7 +69,7 @@ class Server(Process):
         self.port, self.kubeconfig = port, f"{work}/{name}.kubeconfig"
         self.data = f"{work}/{name}"
         open(f"{work}/none.yaml", "a").close()
-        super().__init__(name, [
+        super().__init__(f"{work}/{name}", [
             orch, "server", "--config", f"{work}/none.yaml", "--data-dir", self.data, "--run-dir",
             f"{self.data}.run", "--write-kubeconfig", self.kubeconfig, "--bind-address",
             "127.0.0.1", "--https-listen-port", str(port), "--node-ip", "127.0.0.1", "--node-name",
@@ -188,14 +141,6 @@ def ok(result, code=None):
     status, document = result
     want(status == code if code else status < 300, "wanted", code or "2xx", "got", status, document)
     return document
-
-
-def eventually(question, seconds=20):
-    """Asks until the answer is yes; for what nobody tells."""
-    end = time.monotonic() + seconds
-    while not question():
-        want(time.monotonic() < end, "not within", seconds, "s:", question.__name__)
-        threading.Event().wait(0.05)
 
 
 # --- Commands of the page.
