@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 
 #include "agent/pods/kubelet_request.h"
 #include "agent/pods/kubelet_server.h"
@@ -116,19 +115,6 @@ http::Response folder_response(UniqueFd folder) {
   return response;
 }
 
-// As much as the file had when it was opened: it may grow meanwhile.
-void send_file(const UniqueFd& file, int64_t size, http::Stream& stream) {
-  std::array<char, 64 << 10> block;
-  while (size > 0 && stream.wait_for_backlog(kLogBacklogBytes / 2)) {
-    const auto wanted = std::min<int64_t>(size, block.size());
-    const ssize_t n = ::read(file.get(), block.data(), static_cast<size_t>(wanted));
-    if (n <= 0) return stream.abort();
-    size -= n;
-    if (!stream.write(http::Body(std::string(block.data(), static_cast<size_t>(n))))) return;
-  }
-  stream.close();
-}
-
 }  // namespace
 
 bool KubeletServer::handle_page(const std::shared_ptr<http::Exchange>& exchange,
@@ -175,9 +161,8 @@ void KubeletServer::handle_node_log(const std::shared_ptr<http::Exchange>& excha
   }
   if (exchange->request().method == "HEAD") return exchange->send(text_response(""));
   const auto file = std::make_shared<UniqueFd>(*std::move(opened));
-  const bool taken = logs_.run([exchange, file, size = facts.st_size] {
-    send_file(*file, size, *exchange->start_stream(text_response(""), kLogBacklogBytes, nullptr));
-  });
+  const bool taken = logs_.run(
+      [exchange, file, size = facts.st_size] { send_log_file(*exchange, file->get(), size); });
   if (!taken) exchange->send(status_response(too_many_requests("too many log streams", 1)));
 }
 

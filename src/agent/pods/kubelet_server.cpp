@@ -3,7 +3,6 @@
 #include <sys/eventfd.h>
 
 #include <algorithm>
-#include <mutex>
 
 #include "agent/pods/kubelet_request.h"
 #include "agent/pods/log_stream.h"
@@ -17,32 +16,6 @@ namespace {
 
 constexpr size_t kMaxUpgrades = 256;
 constexpr int kStopGraceMs = 200;
-
-// One who reads a log. The I/O thread ends it when he goes away, or when the node's endpoint stops:
-// he must not take what he has for the whole log then.
-class LogReader {
- public:
-  LogReader() : closed_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
-  int closed_fd() const { return closed_.get(); }
-
-  void begin(std::shared_ptr<http::Stream> stream) {
-    const std::lock_guard lock(mutex_);
-    stream_ = std::move(stream);
-    if (ended_) stream_->abort();
-  }
-  void end() {
-    const std::lock_guard lock(mutex_);
-    ended_ = true;
-    if (stream_) stream_->abort();
-    ::eventfd_write(closed_.get(), 1);
-  }
-
- private:
-  const UniqueFd closed_;
-  std::mutex mutex_;
-  std::shared_ptr<http::Stream> stream_;
-  bool ended_ = false;
-};
 
 }  // namespace
 
@@ -138,14 +111,9 @@ void KubeletServer::handle_logs(const std::shared_ptr<http::Exchange>& exchange,
     });
   }
   const bool taken = logs_.run([exchange, stream = std::move(*stream)]() mutable {
-    const auto reader = std::make_shared<LogReader>();
-    http::Response head = text_response("");
+    const auto reader = LogReader::begin(*exchange);
     stream.closed_fd = reader->closed_fd();
-    stream.out =
-        exchange->start_stream(std::move(head), kLogBacklogBytes, [weak = std::weak_ptr(reader)] {
-          if (const auto alive = weak.lock()) alive->end();
-        });
-    reader->begin(stream.out);
+    stream.out = reader->out();
     run_log_stream(stream);
   });
   if (!taken) exchange->send(status_response(too_many_requests("too many log streams", 1)));

@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 
+#include "agent/pods/kubelet_request.h"
 #include "base/log.h"
 
 namespace orch::pods {
@@ -124,6 +126,41 @@ class Session {
 };
 
 }  // namespace
+
+LogReader::LogReader() : closed_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+
+std::shared_ptr<LogReader> LogReader::begin(http::Exchange& exchange) {
+  const std::shared_ptr<LogReader> reader(new LogReader);
+  auto stream =
+      exchange.start_stream(text_response(""), kLogBacklogBytes, [weak = std::weak_ptr(reader)] {
+        if (const auto alive = weak.lock()) alive->end();
+      });
+  const std::lock_guard lock(reader->mutex_);
+  reader->stream_ = std::move(stream);
+  if (reader->ended_) reader->stream_->abort();
+  return reader;
+}
+
+void LogReader::end() {
+  const std::lock_guard lock(mutex_);
+  ended_ = true;
+  if (stream_) stream_->abort();
+  ::eventfd_write(closed_.get(), 1);
+}
+
+void send_log_file(http::Exchange& exchange, int fd, int64_t size) {
+  const auto reader = LogReader::begin(exchange);
+  http::Stream& out = *reader->out();
+  std::string block(kBlock, '\0');
+  while (size > 0 && out.wait_for_backlog(kLogBacklogBytes / 2)) {
+    const auto wanted = static_cast<size_t>(std::min(size, static_cast<int64_t>(block.size())));
+    const ssize_t n = ::read(fd, block.data(), wanted);
+    if (n <= 0) return out.abort();
+    size -= n;
+    if (!out.write(http::Body(block.substr(0, static_cast<size_t>(n))))) return;
+  }
+  out.close();
+}
 
 void run_log_stream(const LogStream& stream) {
   if (Session(stream).run()) {

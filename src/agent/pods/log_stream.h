@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "agent/pods/container_log.h"
@@ -12,6 +13,29 @@
 #include "http/http.h"
 
 namespace orch::pods {
+
+// How much may wait in a stream before its reader counts as gone.
+inline constexpr size_t kLogBacklogBytes = 4 << 20;
+
+// One who reads a log. The I/O thread ends it when he goes away, or when the node's endpoint stops:
+// he must not take what he has for the whole log then.
+class LogReader {
+ public:
+  // Answers the exchange with a stream of text.
+  static std::shared_ptr<LogReader> begin(http::Exchange& exchange);
+
+  const std::shared_ptr<http::Stream>& out() const { return stream_; }
+  int closed_fd() const { return closed_.get(); }  // Readable once it has ended.
+
+ private:
+  LogReader();
+  void end();
+
+  const UniqueFd closed_;
+  std::mutex mutex_;
+  std::shared_ptr<http::Stream> stream_;
+  bool ended_ = false;
+};
 
 struct LogStream {
   std::string path;
@@ -23,7 +47,8 @@ struct LogStream {
 };
 void run_log_stream(const LogStream& stream);
 
-// How much may wait in a stream before its reader counts as gone.
-inline constexpr size_t kLogBacklogBytes = 4 << 20;
+// The file's first `size` bytes, as many as it had when it was opened: it may grow meanwhile.
+// Blocks until they are sent or the caller goes.
+void send_log_file(http::Exchange& exchange, int fd, int64_t size);
 
 }  // namespace orch::pods
