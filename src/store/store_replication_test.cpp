@@ -3,8 +3,8 @@
 #include <filesystem>
 #include <fstream>
 
-#include "store/cipher.h"
 #include "store/servers_fixture.h"
+#include "store/turning_cipher.h"
 
 namespace orch::store {
 namespace {
@@ -289,21 +289,6 @@ TEST_CASE("a store is opened only as what it is") {
   CHECK(joins.status().message.find("single server") != std::string::npos);
   CHECK(open_store(state)->get("/a") != nullptr);  // Nothing became of it.
 }
-
-// Turns values beneath /secrets/ around.
-class Turning final : public Cipher {
- public:
-  std::optional<std::string> seal(std::string_view key, std::string_view value) const override {
-    if (!key.starts_with("/secrets/")) return std::nullopt;
-    return "turned:" + std::string(value.rbegin(), value.rend());
-  }
-  Result<std::optional<std::string>> open(std::string_view,
-                                          std::string_view stored) const override {
-    if (!stored.starts_with("turned:")) return std::optional<std::string>();
-    return std::optional(std::string(stored.rbegin(), stored.rend() - 7));
-  }
-  bool is_stale(std::string_view, std::string_view) const override { return false; }
-};
 
 bool any_file_has(const std::string& folder, const std::string& text) {
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
