@@ -1,3 +1,4 @@
+// A file that changes, and what its watch tells of it.
 #include "base/file_watch.h"
 
 #include <fcntl.h>

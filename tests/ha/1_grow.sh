@@ -59,6 +59,9 @@ for n in 2 3; do
   done
   same "$(stat -c %a "$(data $n)/server/tls/ca.key" "$(data $n)/server/tls/peer.key" | sort -u)" 600
 done
+# What one alone encrypts the others could not read.
+has "$(on 1 "$ORCH" secrets-encrypt rotate-keys --data-dir "$(data 1)" 2>&1 || true)" "stop all of them"
+cmp "$(data 1)/server/encryption-config.json" "$(data 2)/server/encryption-config.json"
 has "$(cat "$work/audit.log")" '"requestURI":"/orch/v1/servers"'
 has "$(cat "$work/audit.log")" '"username":"orch:server:'
 # A token of one is a token of all.
