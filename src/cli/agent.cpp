@@ -73,11 +73,6 @@ Result<AgentSetup> check_options(const AgentOptions& options) {
   return setup;
 }
 
-// Whether it is worth asking again: the server is away, or has trouble of its own.
-bool may_pass(const Status& status) {
-  return status.code == 429 || status.code == 500 || status.code == 503 || status.code == 504;
-}
-
 Status explain(const Status& status, const std::string& server) {
   if (status.code == 401)
     return unauthorized("the server " + server +

@@ -5,7 +5,6 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/net_address.h"
-#include "base/strings.h"
 #include "cli/process.h"
 #include "cli/verbs.h"
 #include "server/apiserver/credentials.h"
@@ -24,11 +23,6 @@ constexpr size_t kMaxPemBytes = 64u << 10;
 bool same_fact(const std::string& a, const std::string& b) {
   const auto left = parse_cidr(a), right = parse_cidr(b);
   return a == b || (left && right && *left == *right);
-}
-
-// Whether it is worth asking again: the server is away, or has trouble of its own.
-bool may_pass(const Status& status) {
-  return status.code == 429 || status.code == 500 || status.code == 503 || status.code == 504;
 }
 
 Status explain(Status status, const std::string& server) {
@@ -124,9 +118,7 @@ Result<void> check_given_token(ServerOptions* options) {
 Result<std::string> settle_server_secret(const ServerOptions& options, const std::string& ca) {
   const std::string path = server_token_path(options);
   if (file_exists(path)) return ORCH_TRY(kept_server_token(options)).secret;
-  std::byte bytes[32];
-  system_random().fill(bytes);
-  const std::string secret = hex_encode({reinterpret_cast<const char*>(bytes), sizeof bytes});
+  const std::string secret = new_secret(system_random());
   const std::string hash = ORCH_TRY(crypto::certificate_info(ca)).sha256;
   ORCH_TRY(write_file_atomic(path, render_join_token({hash, secret}) + "\n", 0600));
   return secret;

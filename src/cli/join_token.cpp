@@ -45,4 +45,14 @@ std::string render_join_token(const JoinToken& token) {
   return std::string(kPrefix) + token.ca_sha256 + std::string(kSeparator) + token.secret;
 }
 
+std::string new_secret(Random& random) {
+  std::byte secret[32];
+  random.fill(secret);
+  return hex_encode({reinterpret_cast<const char*>(secret), sizeof secret});
+}
+
+bool may_pass(const Status& status) {
+  return status.code == 429 || status.code == 500 || status.code == 503 || status.code == 504;
+}
+
 }  // namespace orch::cli

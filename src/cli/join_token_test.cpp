@@ -15,6 +15,13 @@ TEST_CASE("a token is read as it was written") {
   CHECK(read->secret == token.secret);
 }
 
+TEST_CASE("a secret of ours is 32 bytes in hex, and another each time") {
+  const std::string one = new_secret(system_random());
+  CHECK(one.size() == 64);
+  CHECK(parse_join_token(one)->secret == one);
+  CHECK(new_secret(system_random()) != one);
+}
+
 TEST_CASE("a token without a hash is a bare secret") {
   for (const char* text : {"s3cret", "K10", "a::b", "K10abc"}) {
     CAPTURE(text);

@@ -136,9 +136,7 @@ Result<std::optional<Membership>> read_membership(const std::string& path) {
 
 Result<std::string> keep_node_password(const std::string& path, Random& random) {
   if (file_exists(path)) return std::string(trim(ORCH_TRY(read_file(path, kMaxPasswordBytes))));
-  std::byte secret[32];
-  random.fill(secret);
-  const std::string text = hex_encode({reinterpret_cast<const char*>(secret), sizeof secret});
+  const std::string text = new_secret(random);
   ORCH_TRY(make_dirs(path.substr(0, path.rfind('/')), 0700));
   ORCH_TRY(write_file_atomic(path, text + "\n", 0600));
   return text;

@@ -10,7 +10,6 @@
 #include "api/duration.h"
 #include "base/files.h"
 #include "base/log.h"
-#include "base/strings.h"
 #include "cli/cluster.h"
 #include "cli/damage.h"
 #include "cli/identity.h"
@@ -62,9 +61,7 @@ Result<std::string> settle_secret(const NodeOptions& options, Random& random) {
   if (text.empty() && file_exists(token_path(options)))
     text = ORCH_TRY(read_file(token_path(options), kMaxTokenBytes));
   if (!text.empty()) return ORCH_TRY(parse_join_token(text)).secret;
-  std::byte secret[32];
-  random.fill(secret);
-  return hex_encode({reinterpret_cast<const char*>(secret), sizeof secret});
+  return new_secret(random);
 }
 
 // The whole token, in a file that an administrator copies to new nodes.
