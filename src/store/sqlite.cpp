@@ -46,11 +46,12 @@ Status Connection::failure(int code, std::string_view what) const {
 }
 
 bool Connection::is_disk_full(int code) const {
-  if ((code & 0xff) == SQLITE_FULL) return true;
+  // The index of the write-ahead log could not grow. It keeps nothing that is to last; and of a
+  // COMMIT that fails so SQLite knows no errno.
+  if ((code & 0xff) == SQLITE_FULL || code == SQLITE_IOERR_SHMSIZE) return true;
   // Not IOERR_FSYNC: what had been written before is lost, whatever the reason.
-  const bool writing = code == SQLITE_IOERR_WRITE || code == SQLITE_IOERR_SHMSIZE;
   const int error_number = sqlite3_system_errno(connection_.get());
-  return writing && (error_number == ENOSPC || error_number == EDQUOT);
+  return code == SQLITE_IOERR_WRITE && (error_number == ENOSPC || error_number == EDQUOT);
 }
 
 void SyncedFile::Close::operator()(sqlite3_file* file) const {

@@ -80,6 +80,9 @@ class Disk {
     if (fail_at_ == 0 || operations_ < fail_at_) return SQLITE_OK;
     return operations_ == fail_at_ || failure_ == Failure::for_ever ? code_ : SQLITE_OK;
   }
+  // No room for the part that is only shared, the write-ahead log's index.
+  void refuse_to_share(bool refuse) { refuses_to_share_ = refuse; }
+  bool refuses_to_share() const { return refuses_to_share_; }
   // Takes back the last `lost` parts of 8 of the writes that were not synced.
   void lose_power(int lost) {
     const std::lock_guard lock(mutex_);
@@ -106,6 +109,7 @@ class Disk {
   int held_code_ = SQLITE_OK;
   int operations_ = 0, fail_at_ = 0, code_ = SQLITE_IOERR_WRITE;
   Failure failure_ = Failure::once;
+  std::atomic<bool> refuses_to_share_{false};
   std::vector<Undo> unsynced_;
 };
 
@@ -179,6 +183,7 @@ const sqlite3_io_methods* methods() {
       return real_of(f)->pMethods->xDeviceCharacteristics(real_of(f));
     };
     m.xShmMap = [](sqlite3_file* f, int page, int size, int extend, void volatile** at) {
+      if (extend != 0 && disk().refuses_to_share()) return SQLITE_IOERR_SHMSIZE;
       return real_of(f)->pMethods->xShmMap(real_of(f), page, size, extend, at);
     };
     m.xShmLock = [](sqlite3_file* f, int offset, int n, int flags) {
@@ -454,6 +459,26 @@ TEST_CASE("a replica whose disk was full looks for space before its relaxed writ
   machine.flush();
   REQUIRE(machine.health() == Health::good);
   REQUIRE_FALSE(machine.flush_at());
+}
+
+TEST_CASE("a disk that is full when the index of the write-ahead log grows has not failed") {
+  TestFolder folder;
+  disk().arm(0, Failure::once, SQLITE_OK);
+  Options options = options_for(folder, register_vfs());
+  options.checkpoint_pages = 1 << 20;
+  auto store = *Store::open(options, no_tags);
+  disk().refuse_to_share(true);
+  Result<Committed> done = service_unavailable("");
+  for (int i = 0; i < 100; ++i) {
+    done = store->commit(put("/a/" + std::to_string(i), std::string(200'000, 'x')));
+    if (!done.ok()) break;
+  }
+  disk().refuse_to_share(false);
+  REQUIRE_FALSE(done.ok());
+  REQUIRE(done.status().message.find("no space left") != std::string::npos);
+  REQUIRE(store->health() == Health::full);
+  REQUIRE(store->commit(put("/b")).ok());
+  REQUIRE(store->health() == Health::good);
 }
 
 TEST_CASE("a damaged row is named") {
