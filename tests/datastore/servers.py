@@ -21,7 +21,6 @@ import sys
 import threading
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from process import Process, eventually, want
 
 orch, work, page_path = sys.argv[1:4]
