@@ -11,6 +11,7 @@ import threading
 import time
 
 from history import Op, Stream
+from process import want
 
 BROKEN = (OSError, http.client.HTTPException, ValueError)
 MAPS = "/api/v1/namespaces/storm/configmaps"
@@ -85,6 +86,7 @@ class Load:
         self.ops, self.streams, self.strange = [], [], []
         self.size = LIGHT
         self.more, self.over = threading.Condition(), threading.Event()
+        self.bytes = 0  # Written, about.
         self.newest = {n: 0.0 for n in cluster.servers}  # Begin of the last write that succeeded.
         self.clients = [Client(self, f"client-{n}", f"{seed} {n}") for n in range(CLIENTS)]
         self.watches = [Watch(self, f"watch-{n}", f"{seed} {n}") for n in range(WATCHES)]
@@ -97,6 +99,7 @@ class Load:
         self.ops.append(op)
         if op.outcome == "ok" and op.kind in ("create", "update", "delete"):
             with self.more:
+                self.bytes += self.size
                 self.newest[op.server] = max(self.newest[op.server], op.begin)
                 self.more.notify_all()
 
@@ -109,6 +112,15 @@ class Load:
                 return time.monotonic() - begin
         silent = [n for n in servers if self.newest[n] <= begin]
         raise AssertionError(f"no write through server {silent} in {seconds} s")
+
+    def write_heavily(self, size, seconds):
+        """Until so many bytes more are written."""
+        self.size = HEAVY
+        with self.more:
+            end = self.bytes + size
+            done = self.more.wait_for(lambda: self.bytes >= end, seconds)
+        self.size = LIGHT
+        want(done, f"of {size} bytes {end - self.bytes} were not written in {seconds} s")
 
     def stop(self, seconds):
         """Ends with a write that every watch must tell. → its revision."""

@@ -8,6 +8,9 @@ revisions, and each thing that a client saw must have a place in it that fits
 - when it was: not before what was answered before it began, not after what began after its end.
 
 An operation whose answer nobody got may have happened once, at any time since it began, or never.
+
+The answer to a deletion bears no revision. Where no watch has told it either, because all servers
+were killed at once and what they remembered is gone, it gets one that nobody saw used.
 """
 
 import bisect
@@ -45,6 +48,9 @@ class Stream:
     seen: int = 0  # It has told all up to here.
     events: list = dataclasses.field(default_factory=list)  # (type, revision, key, value)
 
+    def last(self):
+        return max([self.seen, *(event[1] for event in self.events)])
+
 
 class Checker:
     def __init__(self, ops, streams, last=0):
@@ -58,6 +64,7 @@ class Checker:
     def check(self):
         """What is wrong, a text for each."""
         self.gather()
+        self.place_deletions()
         self.check_writes()
         self.check_times()
         self.check_streams()
@@ -84,11 +91,52 @@ class Checker:
                 self.note(op.revision, op.key, op.value, op)
             for key, (revision, value) in (op.items or {}).items():
                 self.note(revision, key, value, op)
+        self.chain()
+
+    def chain(self):
+        self.chains = {}
         for revision in sorted(self.entries):
             key, value = self.entries[revision]
             revisions, values = self.chains.setdefault(key, ([], []))
             revisions.append(revision)
             values.append(value)
+
+    def place_deletions(self):
+        lists = [op for op in self.ops if op.kind == "list" and op.outcome == "ok"]
+        creates = {op.value for op in self.ops if op.kind == "create"}
+        asked, found = {}, {}
+        for op in self.ops:
+            if op.kind == "delete" and op.outcome in ("ok", "unknown"):
+                asked.setdefault((op.key, op.expected), []).append(op)
+            elif op.kind == "get" and op.outcome == "ok":
+                found.setdefault((op.key, op.revision), []).append(op)
+        for (key, revision), ops in sorted(asked.items(), key=lambda pair: pair[1][0].begin):
+            revisions, values = self.chains.get(key, ([], []))
+            after = bisect.bisect_right(revisions, revision)
+            end, value = ((revisions[after], values[after]) if after < len(revisions)
+                          else (math.inf, ""))
+            if revision not in self.entries or value is DELETED:
+                continue
+            seen = [op for op in lists if revision <= op.revision < end]
+            ops.sort(key=lambda op: op.outcome)  # An answered one first.
+            if (ops[0].outcome == "ok" or value in creates
+                    or any(key not in op.items for op in seen)):
+                self.witness()
+                low = max([revision, *(op.revision for op in seen if key in op.items),
+                           *(self.low(op) for op in found.get((key, revision), [])),
+                           min(self.low(op) for op in ops if op.outcome == ops[0].outcome)])
+                self.place_deletion(key, low, end, ops[0])
+        self.chain()
+
+    def place_deletion(self, key, low, end, op):
+        """At the first revision that nobody can know of."""
+        revision = low + 1
+        while revision in self.entries or any(
+                stream.start < revision <= stream.last() for stream in self.streams):
+            revision += 1
+        if revision < end:
+            self.entries[revision] = (key, DELETED)
+            op.revision = revision
 
     # --- Each write that happened is one that was asked for, upon what it wanted to find.
 
@@ -140,14 +188,8 @@ class Checker:
     # --- Each answer has its place in the timeline.
 
     def check_times(self):
-        # What was answered until when, and what can have been written only from when on.
-        witnessed = sorted((op.end, op.revision) for op in self.ops
-                           if op.outcome == "ok" and op.revision)
-        ends, highest, top = [], [], 0
-        for end, revision in witnessed:
-            top = max(top, revision)
-            ends.append(end)
-            highest.append(top)
+        self.witness()
+        # What can have been written only from when on.
         begun = sorted((op.begin, revision) for revision, op in self.causes.items() if op)
         begins, lowest, bottom = [begin for begin, _ in begun], [], math.inf
         for _, revision in reversed(begun):
@@ -157,11 +199,23 @@ class Checker:
         for op in self.ops:
             if op.outcome == "unknown":
                 continue
-            place = bisect.bisect_left(ends, op.begin)
-            low = highest[place - 1] if place else 0
             place = bisect.bisect_right(begins, op.end)
             high = lowest[place] - 1 if place < len(lowest) else math.inf
-            self.check_place(op, low, high)
+            self.check_place(op, self.low(op), high)
+
+    def witness(self):
+        """What was answered until when."""
+        self.ends, self.highest, top = [], [], 0
+        for end, revision in sorted((op.end, op.revision) for op in self.ops
+                                    if op.outcome == "ok" and op.revision):
+            top = max(top, revision)
+            self.ends.append(end)
+            self.highest.append(top)
+
+    def low(self, op):
+        """The highest revision that was answered before it began."""
+        place = bisect.bisect_left(self.ends, op.begin)
+        return self.highest[place - 1] if place else 0
 
     def check_place(self, op, low, high):
         if op.kind == "list":
@@ -213,7 +267,7 @@ class Checker:
         newest = {}
         for stream in self.streams:
             newest[stream.name.split()[0]] = stream
-            seen = max([stream.seen, *(event[1] for event in stream.events)])
+            seen = stream.last()
             begin, end = bisect.bisect_right(order, stream.start), bisect.bisect_right(order, seen)
             wanted = [(types[revision], revision) for revision in order[begin:end]]
             got = [event[:2] for event in stream.events]
@@ -223,6 +277,5 @@ class Checker:
                 self.say(f"{stream.name} from {stream.start} told {got[place:place + 3]} where "
                          f"{wanted[place:place + 3]} was")
         for stream in newest.values():
-            seen = max([stream.seen, *(event[1] for event in stream.events)])
-            if seen < self.last:
-                self.say(f"{stream.name} ends at {seen}, before {self.last}")
+            if stream.last() < self.last:
+                self.say(f"{stream.name} ends at {stream.last()}, before {self.last}")

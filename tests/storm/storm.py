@@ -10,17 +10,15 @@ is checked (history.py), and the pods have noticed nothing.
 
 import argparse
 import contextlib
-import os
 import random
 import sys
 import threading
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from process import eventually, want
 
 import pods
-from clients import HEAVY, LIGHT, Load
+from clients import Load
 from cluster import AGENTS, SERVERS, Cluster
 from history import Checker
 
@@ -28,7 +26,9 @@ FAILOVER_S = 15  # Until the servers that are left take writes.
 HEAL_S = 30      # Until all do.
 READY_S = 60     # Until servers and nodes say so: a server looks for space every 30 s.
 LAST_S = (1.0, 4.0)  # How long a thing lasts.
-FULL_S = 8      # How much longer a full disk: it must come to where the log wants a new file.
+# What is written meanwhile to a full disk, so that the log comes to where it wants a new file: it
+# has made room for 24 MB before.
+FULL_BYTES, FULL_S = 32 << 20, 40
 
 LEADER, FOLLOWER, TWO, ALL = "the leader", "a follower", "two servers", "all servers"
 AGENT = "an agent"
@@ -65,29 +65,24 @@ class Storm:
         victims = self.choose(whom)
         left = [n for n in SERVERS if n not in victims]
         name = f"{NAMES[kind]} {whom} ({', '.join(map(str, victims))})"
-        failover, begin = 0.0, time.monotonic()
+        written, begin = "", time.monotonic()
         clock = time.strftime("%H:%M:%S", time.gmtime())  # As in the servers' logs.
         try:
             with getattr(self.cluster, kind)(victims):
                 if len(left) > len(SERVERS) / 2:
-                    failover = self.wait("failover", left, 1, FAILOVER_S)
+                    written = f"a write after {self.wait('failover', left, 1, FAILOVER_S):.2f} s, "
                 threading.Event().wait(self.random.uniform(*LAST_S))
                 if kind == "full":
-                    self.stay_full(left)
+                    self.load.write_heavily(FULL_BYTES, FULL_S)
+                    self.wait("failover", left, 1, FAILOVER_S)
             heal = self.wait("heal", SERVERS, len(SERVERS), HEAL_S)
             self.cluster.check_lives()
             want(not self.load.strange, *self.load.strange)
         except Exception as error:
             raise AssertionError(f"{clock} {name}: {error}") from error
         self.faults += 1
-        print(f"  {clock} {name}: a write after {failover:.2f} s, through each again after "
+        print(f"  {clock} {name}: {written}through each again after "
               f"{time.monotonic() - begin:.1f} s ({heal:.2f} s of it to heal)", flush=True)
-
-    def stay_full(self, left):
-        self.load.size = HEAVY
-        threading.Event().wait(FULL_S)
-        self.load.size = LIGHT
-        self.wait("failover", left, 1, FAILOVER_S)
 
     def run(self, seconds, faults):
         """These, and if there are none: everything once, and on until the time is over."""
