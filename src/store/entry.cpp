@@ -17,7 +17,7 @@ constexpr uint64_t kFormat = 1;
 constexpr size_t kHeadBytes = 24;
 
 // Flags of a write.
-constexpr uint64_t kHasBytes = 1, kHasExpected = 2, kHasTerm = 4, kHasCounted = 8;
+constexpr uint64_t kHasBytes = 1, kHasExpected = 2, kHasTerm = 4, kHasCounted = 8, kRelaxed = 16;
 
 void put_word(char* at, uint64_t word) {
   word = htole64(word);
@@ -34,6 +34,7 @@ Write unpack_write(Unpacking* from) {
   Write write;
   const uint64_t flags = from->number();
   write.key = from->text();
+  if ((flags & kRelaxed) != 0) write.durability = Durability::relaxed;
   if ((flags & kHasBytes) != 0) {
     write.bytes = from->text();
     write.revision_at = static_cast<uint32_t>(from->number());
@@ -53,7 +54,8 @@ void pack_write(const Write& write, const Cipher* cipher, std::string* out) {
   const auto& term = write.only_in_term;
   const auto& counted = write.counted;
   pack_number((write.bytes ? kHasBytes : 0) | (expected ? kHasExpected : 0) |
-                  (term ? kHasTerm : 0) | (counted ? kHasCounted : 0),
+                  (term ? kHasTerm : 0) | (counted ? kHasCounted : 0) |
+                  (write.durability == Durability::relaxed ? kRelaxed : 0),
               out);
   pack_text(write.key, out);
   if (write.bytes) {

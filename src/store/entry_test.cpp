@@ -35,6 +35,7 @@ TEST_CASE("an entry of the log is read as it was written") {
   const Write first = put("/a/1", "one", 0), second = remove("/a/2", 300);
   Write third = put("/a/3");
   third.counted = {"/a/", 77};
+  third.durability = Durability::relaxed;
   const Write* const writes[] = {&first, &second, &third};
   std::string bytes = encode_entry({.server = 7, .boot = 1'700'000'000'000, .number = 3}, writes);
   REQUIRE(bytes.size() % 8 == 0);
@@ -58,6 +59,8 @@ TEST_CASE("an entry of the log is read as it was written") {
   REQUIRE(entry->writes[2].counted->prefix == "/a/");
   REQUIRE(entry->writes[2].counted->revision == 77);
   REQUIRE_FALSE(entry->writes[1].counted.has_value());
+  REQUIRE(entry->writes[1].durability == Durability::durable);
+  REQUIRE(entry->writes[2].durability == Durability::relaxed);
 }
 
 TEST_CASE("an entry that is cut short is refused") {

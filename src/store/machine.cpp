@@ -236,22 +236,33 @@ Result<void> Machine::save(Batch* batch) {
   return {};
 }
 
-void Machine::save_or_keep(Batch* batch, std::string note) {
+bool Machine::save_with_unsaved(const Batch& batch, std::string_view note) {
   std::vector<Table::Change> changes;
-  for (Batch::Step& step : batch->steps) {
-    step.durability = Durability::durable;
-    const bool put = step.event.type == EventType::put;
-    changes.push_back({step.event.record->row, put ? step.event.record : nullptr});
+  for (const auto& [row, record] : unsaved_) changes.push_back({row, record});
+  for (const auto& [event, durability] : batch.steps) {
+    const bool put = event.type == EventType::put;
+    changes.push_back({event.record->row, put ? event.record : nullptr});
   }
-  if (unsaved_.empty()) {
-    // A row that holds the last revision is floor enough.
-    const bool in_row = batch->steps.back().event.type == EventType::put;
-    const auto floor = in_row ? std::nullopt : std::optional(batch->revision);
-    const Result<void> saved = table_->write(changes, floor, note);
-    note_health(saved);
-    if (saved.ok()) return;
-    log::warning("store", "kept in the replicated log and in memory: " + saved.status().message);
+  // A row that holds the last revision is floor enough.
+  const bool in_row = batch.steps.back().event.type == EventType::put;
+  const auto floor = in_row ? std::nullopt : std::optional(batch.revision);
+  const Result<void> saved = table_->write(changes, floor, note);
+  note_health(saved);
+  if (saved.ok()) {
+    unsaved_.clear();
+    unsaved_note_.reset();
+    flush_at_.reset();
+    return true;
   }
+  log::warning("store", "kept in the replicated log and in memory: " + saved.status().message);
+  return false;
+}
+
+void Machine::save_or_keep(Batch* batch, std::string note) {
+  const bool may_wait = std::ranges::all_of(
+      batch->steps, [](const Batch::Step& step) { return step.durability == Durability::relaxed; });
+  // After a failure flush() tries alone.
+  if (!may_wait && health_ == Health::good && save_with_unsaved(*batch, note)) return;
   // The table stays whole at an older state; a start from there finds the rest in the log.
   for (Batch::Step& step : batch->steps) step.durability = Durability::relaxed;
   unsaved_note_ = std::move(note);

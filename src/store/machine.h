@@ -39,8 +39,8 @@ class Machine final : public Applier {
   void apply(std::vector<Proposal> batch) override { apply(std::move(batch), std::nullopt); }
   // With a note the log itself is the truth (Table::Truth::log): the batch takes effect at once and
   // whatever becomes of the table, where the note is kept with the state that it speaks of. What
-  // the table could not take waits for flush(); `relaxed` means nothing. `term`: the batch's, for
-  // those of its writes that are for one term only.
+  // the table could not take waits for flush(), and so may what is relaxed. `term`: the batch's,
+  // for those of its writes that are for one term only.
   void apply(std::vector<Proposal> batch, std::optional<std::string> note, uint64_t term = 0);
   void settle() override;
   std::optional<MonoTime> flush_at() const override;
@@ -75,6 +75,7 @@ class Machine final : public Applier {
   std::optional<int64_t> floor_for(const Batch& batch) const;
   Result<void> save(Batch* batch);
   void save_or_keep(Batch* batch, std::string note);
+  bool save_with_unsaved(const Batch& batch, std::string_view note);
   void note_unsaved(const Batch& batch);
   void note_health(const Result<void>& written);
   void publish(std::span<const std::shared_ptr<Batch>> batches);

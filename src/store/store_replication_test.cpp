@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/files.h"
 #include "store/servers_fixture.h"
 #include "store/turning_cipher.h"
 
@@ -133,6 +134,34 @@ TEST_CASE("a leader that is cut off stops leading, and what it promised nobody i
   CHECK(refused.status().code >= 503);
   require_equal(servers);
   CHECK(servers.first->get("/stale") == nullptr);
+}
+
+TEST_CASE("relaxed writes reach a replica's table later, and a killed one's from its log") {
+  ThreeServers servers;
+  must(servers.first->commit(put("/a/1")));
+  must(servers.second.sync());
+  const std::string wal = servers.second.folder() + "/orch.db-wal";
+  const auto before = *read_file(wal);
+  for (int i = 0; i < 5; ++i)
+    must(servers.first->commit(relaxed(put("/lease/" + std::to_string(i)))));
+  must(servers.second.sync());
+  REQUIRE(*read_file(wal) == before);
+  const std::string all = dump(*servers.second);
+
+  TestServer killed(servers.wires, 2);
+  std::filesystem::remove_all(killed.folder());
+  std::filesystem::copy(servers.second.folder(), killed.folder(),
+                        std::filesystem::copy_options::recursive);
+  servers.second.stop();
+  killed.start_alone();
+  must(killed.sync());
+  REQUIRE(dump(*killed) == all);
+  killed.stop();
+
+  servers.second.start();
+  must(servers.first->commit(put("/a/2")));
+  must(servers.second.sync());
+  REQUIRE(dump(*servers.second) == dump(*servers.first));
 }
 
 TEST_CASE("a write for one term is refused in any other, on every server") {
