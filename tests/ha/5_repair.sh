@@ -101,7 +101,7 @@ was=$(id "$lead" "$lost")
 stop "$lost"
 start "$lost"
 pages=$(($(stat -c %s "$(db "$lost")/orch.db") / 2048))
-for page in $(seq 1 $((pages - 1))); do flip "$(db "$lost")/orch.db" $((page * 2048)); done
+for at in $(seq 1 $((pages - 1))); do flip "$(db "$lost")/orch.db" $((at * 2048)); done
 kube "$lead" label configmap --all heard=no >/dev/null
 code=0
 wait "${pids[$lost]}" || code=$?
