@@ -160,6 +160,7 @@ void Membership::receive(uint64_t from, PeerMessage kind, std::string_view rest)
 }
 
 void Membership::tell_removed(uint64_t server) {
+  if (log_.configuration_uncommitted_index != 0) return;  // It may be taken back.
   std::string out;
   pack_number(static_cast<uint64_t>(PeerMessage::removed), &out);
   pack_number(log_.configuration_committed_index, &out);
@@ -219,12 +220,13 @@ Result<Membership::Step> Membership::plan(const MemberChange& change) const {
 }
 
 Result<bool> Membership::begin(const Order& order) {
-  const Step step = ORCH_TRY(plan(order.change));
-  if (step == Step::nothing) return false;
+  // First: what isn't agreed on yet may be taken back, so nothing follows from it.
   if (under_way_ || log_.configuration_uncommitted_index != 0 ||
       log_.leader_state.promotee_id != 0) {
     return conflict("another change of the servers is under way");
   }
+  const Step step = ORCH_TRY(plan(order.change));
+  if (step == Step::nothing) return false;
   if (raft_transferee(&log_) != 0) return true;  // The next leader is asked again.
   if (step == Step::hand_over) {
     hand_over_();
