@@ -67,6 +67,7 @@ Replica::Replica(const Options& options, raft_io& io, Machine& machine, Store::T
   if (init_code_ != 0) return;
   start_io_ = std::exchange(io_.start, start_io);
   send_ = std::exchange(io_.send, send_message);
+  load_ = std::exchange(io_.load, load);
   set_term_ = std::exchange(io_.set_term, set_term);
   set_vote_ = std::exchange(io_.set_vote, set_vote);
   get_copy_ = std::exchange(io_.snapshot_get, get_copy);

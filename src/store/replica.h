@@ -17,11 +17,16 @@
 // - libraft's leader says what is agreed on with its next entry or heartbeat only, and a follower
 //   would apply, and answer its writers, that much later. So a heartbeat is sent at once.
 // - Nor does it bear that its own copy can't be read when it wants to send it: it frees what it
-// never
-//   had. So it is given an empty one, which is not sent.
+//   never had. So it is given an empty one, which is not sent.
 // - libraft goes on in memory when its term or vote or an entry could not be written, and would
-// count
-//   them. So such a failure breaks the replica.
+//   count them. So such a failure breaks the replica.
+// - Nor does a sole voter of libraft's begin a new term when it starts. What it had sent to a
+//   learner and not yet written would come a second time, as something else, under the same index
+//   and term.
+// - A follower of libraft's that gets a change of the members behind other entries never knows it
+//   as agreed on: its copies of the state say who the members were before. So such a change comes
+//   first, and no copy is made in the moment in which one is agreed on.
+// - A learner of libraft's never votes, also when it was made a voter and has not heard of it.
 // - What is broken takes no part: libraft gets neither messages nor ticks any more.
 #pragma once
 
@@ -123,9 +128,12 @@ class Replica {
   static void take_tick(raft_io* io);
   static void take_message(raft_io* io, raft_message* message);
   bool lets_in(const raft_message& message);
+  void take_vote_request(raft_message* message);
   void look_for_old_disk(const raft_append_entries& entries);
   static int send_message(raft_io* io, raft_io_send* request, const raft_message* message,
                           raft_io_send_cb done);
+  static int load(raft_io* io, raft_term* term, raft_id* voted_for, raft_snapshot** snapshot,
+                  raft_index* start_index, raft_entry* entries[], size_t* count);
   static int set_term(raft_io* io, raft_term term);
   static int set_vote(raft_io* io, raft_id server);
   static int get_copy(raft_io* io, raft_io_snapshot_get* request, raft_io_snapshot_get_cb done);
@@ -171,6 +179,8 @@ class Replica {
   int init_code_ = 0;
   int (*start_io_)(raft_io*, unsigned, raft_io_tick_cb, raft_io_recv_cb) = nullptr;
   int (*send_)(raft_io*, raft_io_send*, const raft_message*, raft_io_send_cb) = nullptr;
+  int (*load_)(raft_io*, raft_term*, raft_id*, raft_snapshot**, raft_index*, raft_entry**,
+               size_t*) = nullptr;
   int (*set_term_)(raft_io*, raft_term) = nullptr;
   int (*set_vote_)(raft_io*, raft_id) = nullptr;
   int (*get_copy_)(raft_io*, raft_io_snapshot_get*, raft_io_snapshot_get_cb) = nullptr;

@@ -19,6 +19,37 @@ constexpr raft_index kFirstCopyAt = 2;
 // Longer than a copy of the state is on its way over the slowest of lines.
 constexpr uint64_t kOldDiskMs = 10 * 60'000;
 
+bool is_sole_voter(const raft_configuration& configuration, raft_id server) {
+  size_t voters = 0, ours = 0;
+  for (unsigned i = 0; i < configuration.n; ++i) {
+    if (configuration.servers[i].role != RAFT_VOTER) continue;
+    ++voters;
+    if (configuration.servers[i].id == server) ++ours;
+  }
+  return voters == 1 && ours == 1;
+}
+
+// As the last configuration of a log, agreed on or not, has it.
+bool begins_as_sole_voter(raft_id server, const raft_snapshot* copy, const raft_entry* entries,
+                          size_t count) {
+  while (count > 0 && entries[count - 1].type != RAFT_CHANGE) --count;
+  if (count == 0) return copy != nullptr && is_sole_voter(copy->configuration, server);
+  raft_configuration configuration;
+  raft_configuration_init(&configuration);
+  const bool sole = raft_configuration_decode(&entries[count - 1].buf, &configuration) == 0 &&
+                    is_sole_voter(configuration, server);
+  raft_configuration_close(&configuration);
+  return sole;
+}
+
+// libraft notes a change of the members under the index of the first entry that it came with, and
+// then misses that it was agreed on. What is left out here the leader sends again.
+void cut_before_change(raft_append_entries* sent) {
+  for (unsigned i = 1; i < sent->n_entries; ++i) {
+    if (sent->entries[i].type == RAFT_CHANGE) sent->n_entries = i;
+  }
+}
+
 void discard(raft_message* message) {
   if (message->type == RAFT_APPEND_ENTRIES && message->append_entries.n_entries > 0) {
     raft_free(message->append_entries.entries[0].batch);
@@ -47,6 +78,10 @@ void Replica::lead_to_first_copy() {
 int Replica::make_copy(raft_fsm* fsm, raft_buffer* buffers[], unsigned* count) {
   Replica* const self = static_cast<Replica*>(fsm->data);
   if (self->broken_ || self->copy_ || self->made_first_copy_) return RAFT_BUSY;
+  // libraft counts a change of the members only after what came with it was applied, and would say
+  // here who they were before.
+  const raft_index change = self->raft_.configuration_uncommitted_index;
+  if (change != 0 && change <= raft_last_applied(&self->raft_)) return RAFT_BUSY;
   // Where nothing is to stay behind a copy, the disk forgets what is beyond it as well: the first
   // copy waits until there is nothing. (libraft asks again after the next entry.)
   // Nor is it made of the first entry alone: libraft 0.22.1 takes that one for still being there,
@@ -129,8 +164,27 @@ void Replica::take_tick(raft_io* io) {
 
 void Replica::take_message(raft_io* io, raft_message* message) {
   Replica* const self = replica_of(io);
-  if (self->lets_in(*message)) return self->receive_(io, message);
-  discard(message);
+  if (!self->lets_in(*message)) return discard(message);
+  if (message->type == RAFT_REQUEST_VOTE) return self->take_vote_request(message);
+  if (message->type == RAFT_APPEND_ENTRIES) cut_before_change(&message->append_entries);
+  self->receive_(io, message);
+}
+
+// libraft's learner never votes. One that was made a voter and has not heard of it may be needed,
+// and who asks knows whose votes count.
+void Replica::take_vote_request(raft_message* message) {
+  const auto own = [this]() -> raft_server* {
+    raft_server* const all = raft_.configuration.servers;
+    for (unsigned i = 0; i < raft_.configuration.n; ++i) {
+      if (all[i].id == options_.server) return &all[i];
+    }
+    return nullptr;
+  };
+  raft_server* const before = own();
+  const int role = before == nullptr ? RAFT_VOTER : before->role;
+  if (before != nullptr) before->role = RAFT_VOTER;
+  receive_(&io_, message);
+  if (raft_server* const after = own()) after->role = role;
 }
 
 int Replica::send_message(raft_io* io, raft_io_send* request, const raft_message* message,
@@ -144,6 +198,17 @@ int Replica::send_message(raft_io* io, raft_io_send* request, const raft_message
   const bool is_copy = message->type == RAFT_INSTALL_SNAPSHOT;
   if (is_copy && message->install_snapshot.data.len == 0) return RAFT_NOCONNECTION;
   return self->send_(io, request, message, done);
+}
+
+int Replica::load(raft_io* io, raft_term* term, raft_id* voted_for, raft_snapshot** snapshot,
+                  raft_index* start_index, raft_entry* entries[], size_t* count) {
+  Replica* const self = replica_of(io);
+  const int code = self->load_(io, term, voted_for, snapshot, start_index, entries, count);
+  if (code != 0 || !begins_as_sole_voter(self->options_.server, *snapshot, *entries, *count)) {
+    return code;
+  }
+  *voted_for = 0;
+  return set_term(io, ++*term);
 }
 
 int Replica::set_term(raft_io* io, raft_term term) {
