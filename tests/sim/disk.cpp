@@ -5,6 +5,9 @@
 
 #include "base/check.h"
 
+// What libraft has done for a caller it says when its disk says so; its own does after each event.
+extern "C" void LegacyFireCompletedRequests(struct raft* log);
+
 namespace orch::sim {
 
 namespace {
@@ -104,6 +107,37 @@ void Disk::truncate(raft_index from) {
   if (from <= last()) entries.resize(from - first);
 }
 
+std::string Disk::story() const {
+  std::string text = "entries " + std::to_string(first) + " to " + std::to_string(last());
+  for (size_t i = 0; i < entries.size(); ++i) {
+    if (entries[i].type == RAFT_CHANGE) text += ", members at " + std::to_string(first + i);
+  }
+  if (copy) {
+    text += ", a copy at " + std::to_string(copy->index) + " with the members of " +
+            std::to_string(copy->configuration_index);
+  }
+  return text;
+}
+
+void Disk::flip_bit_of_log(World& world) {
+  if (entries.empty()) return;
+  Kept& entry = entries[world.below(entries.size())];
+  if (entry.bytes.empty()) return;
+  entry.bytes[world.below(entry.bytes.size())] ^= static_cast<char>(1u << world.below(8));
+  entry.damaged = true;
+}
+
+void Disk::flip_bit_of_copy(World& world) {
+  if (!copy) return;
+  std::string& bytes = world.chance(200) ? copy->configuration : copy->bytes;
+  bytes[world.below(bytes.size())] ^= static_cast<char>(1u << world.below(8));
+  copy->damaged = true;
+}
+
+bool Disk::is_damaged() const {
+  return (copy && copy->damaged) || std::ranges::any_of(entries, &Kept::damaged);
+}
+
 void Disk::take(const Copy& taken, unsigned keep) {
   copy = taken;
   if (keep == 0) {
@@ -118,15 +152,15 @@ void Disk::take(const Copy& taken, unsigned keep) {
 }
 
 Port::Port(World& world, Disk& disk, const Fate& fate, Post post, std::function<void()> after_event,
-           bool lies)
+           Canary canary)
     : world_(world),
       disk_(disk),
       fate_(fate),
       post_(std::move(post)),
       after_event_(std::move(after_event)),
-      lies_(lies) {
+      canary_(canary) {
   io_.version = 2;
-  io_.capacity = 0xffff;  // Room on the disk is no fault of this simulation.
+  io_.capacity = 0xffff;
   io_.impl = this;
   io_.init = [](raft_io*, raft_id, const char*) { return 0; };
   io_.close = close;
@@ -153,8 +187,7 @@ Port::Port(World& world, Disk& disk, const Fate& fate, Post post, std::function<
   io_.append = append;
   io_.truncate = [](raft_io* io, raft_index index) {
     Port* const self = of(io);
-    self->queue(
-        {.write = [self, index] { self->disk_.truncate(index); }, .answer = [](int) {}, .ms = 0});
+    self->queue({.write = [self, index] { self->disk_.truncate(index); }, .answer = [](int) {}});
     return 0;
   };
   io_.snapshot_put = put;
@@ -179,12 +212,21 @@ void Port::later(uint64_t ms, std::function<void()> what) {
 void Port::run_awake(const std::function<void()>& what) {
   if (world_.now() < fate_.asleep_until) return later(fate_.asleep_until - world_.now(), what);
   what();
+  end_event();
+}
+
+void Port::end_event() {
+  LegacyFireCompletedRequests(static_cast<raft*>(io_.data));
   after_event_();
 }
 
 int Port::load(raft_io* io, raft_term* term, raft_id* voted_for, raft_snapshot** snapshot,
                raft_index* start_index, raft_entry* entries[], size_t* count) {
   const Disk& disk = of(io)->disk_;
+  if (of(io)->canary_ != Canary::blind_disk && disk.is_damaged()) {
+    std::snprintf(io->errmsg, sizeof io->errmsg, "checksum mismatch");
+    return RAFT_CORRUPT;
+  }
   *term = disk.term;
   *voted_for = disk.voted_for;
   *snapshot = disk.copy ? make_snapshot(*disk.copy) : nullptr;
@@ -211,7 +253,7 @@ void Port::next_tick() {
 }
 
 void Port::queue(Operation operation) {
-  if (lies_) {  // It keeps in a cache what it says is written.
+  if (canary_ == Canary::lying_disk) {  // It keeps in a cache what it says is written.
     if (operation.answer)
       later(1, [answer = std::exchange(operation.answer, nullptr)] { answer(0); });
     operation.ms = under_way_.empty() ? 700 : 0;
@@ -224,7 +266,14 @@ void Port::begin_next() {
   later(under_way_.front().ms, [this] { finish_first(); });
 }
 
+void Port::when_space(const std::function<void()>& what) {
+  constexpr uint64_t kAgainMs = 500;
+  if (!disk_.full) return what();
+  later(kAgainMs, [this, what] { when_space(what); });
+}
+
 void Port::finish_first() {
+  if (disk_.full && under_way_.front().needs_space) return when_space([this] { finish_first(); });
   const Operation done = std::move(under_way_.front());
   under_way_.pop_front();
   done.write();
@@ -245,7 +294,8 @@ int Port::append(raft_io* io, raft_io_append* request, const raft_entry entries[
              [=](int status) {
                if (last) done(request, status);
              },
-         .ms = last ? self->world_.write_ms() : 0});
+         .ms = last ? self->world_.write_ms() : 0,
+         .needs_space = true});
   }
   return 0;
 }
@@ -264,8 +314,10 @@ int Port::put(raft_io* io, unsigned keep, raft_io_snapshot_put* request,
   }
   // Beside the entries, which are written meanwhile: without any to be kept, it takes these along.
   self->later(self->world_.write_ms() * 3, [self, keep, copy = std::move(copy), request, done] {
-    self->disk_.take(copy, keep);
-    done(request, 0);
+    self->when_space([self, keep, copy, request, done] {
+      self->disk_.take(copy, keep);
+      done(request, 0);
+    });
   });
   return 0;
 }
@@ -301,12 +353,12 @@ void Port::receive(raft_id from, const std::string& address, const Letter& lette
   copy.server_id = from;
   copy.server_address = address.c_str();
   receive_(&io_, &copy);
-  after_event_();
+  end_event();
 }
 
 void Port::lose_power() {
   *alive_ = false;
-  uint64_t reached = world_.below(under_way_.size() + 1);
+  uint64_t reached = disk_.full ? 0 : world_.below(under_way_.size() + 1);
   for (; reached > 0; --reached) {
     under_way_.front().write();
     under_way_.pop_front();

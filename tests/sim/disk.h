@@ -2,6 +2,11 @@
 // that outlives the server's process. Writes reach it in their order and take
 // their time; a loss of power keeps only the first so many of those that were
 // under way. Port: `raft_io` itself, for one life of a server.
+//
+// When bits flip or space runs out it does what the product's disk does (store/raft_disk.h):
+// - What is damaged, an entry or a copy of the state, is told before libraft reads it.
+// - On a full disk entries and copies wait until there is space. Term and vote have their space,
+//   and are written in one piece.
 #pragma once
 
 #include <deque>
@@ -11,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "canary.h"
 #include "store/raft_library.h"
 #include "world.h"
 
@@ -20,12 +26,14 @@ struct Kept {  // An entry of the log.
   raft_term term = 0;
   raft_entry_type type = RAFT_COMMAND;
   std::string bytes;
+  bool damaged = false;  // On the disk.
 };
 
 struct Copy {  // A copy of the state in the log's place.
   raft_index index = 0, configuration_index = 0;
   raft_term term = 0;
   std::string configuration, bytes;
+  bool damaged = false;
 };
 
 struct Disk {
@@ -34,10 +42,15 @@ struct Disk {
   raft_index first = 1;  // Of entries.
   std::vector<Kept> entries;
   std::optional<Copy> copy;
+  bool full = false;
 
   raft_index last() const { return first + entries.size() - 1; }
   void truncate(raft_index from);  // Removes it and all after it.
   void take(const Copy& taken, unsigned keep);
+  void flip_bit_of_log(World& world);
+  void flip_bit_of_copy(World& world);
+  bool is_damaged() const;
+  std::string story() const;  // What is on it, in short.
 };
 
 // What befalls a process from outside: it is stopped for a while, its clock jumps ahead.
@@ -59,10 +72,9 @@ using Post = std::function<void(raft_id to, const Letter& letter)>;
 
 class Port {
  public:
-  // `lies`: it says that a write is done before it is. The canary: a checker
-  // must notice. Nothing of it happens while the process is asleep.
+  // Nothing of it happens while the process is asleep.
   Port(World& world, Disk& disk, const Fate& fate, Post post, std::function<void()> after_event,
-       bool lies);
+       Canary canary);
   ~Port();
 
   raft_io* io() { return &io_; }
@@ -77,6 +89,7 @@ class Port {
     std::function<void()> write;      // To the disk.
     std::function<void(int)> answer;  // To libraft.
     uint64_t ms = 0;
+    bool needs_space = false;
   };
   static Port* of(raft_io* io) { return static_cast<Port*>(io->impl); }
   static int load(raft_io* io, raft_term* term, raft_id* voted_for, raft_snapshot** snapshot,
@@ -92,11 +105,13 @@ class Port {
   static void close(raft_io* io, raft_io_close_cb done);
 
   void queue(Operation operation);
+  void when_space(const std::function<void()>& what);
   void begin_next();
   void finish_first();
   void later(uint64_t ms,
              std::function<void()> what);  // If this life still lasts.
   void run_awake(const std::function<void()>& what);
+  void end_event();
   void next_tick();
 
   World& world_;
@@ -104,7 +119,7 @@ class Port {
   const Fate& fate_;
   const Post post_;
   const std::function<void()> after_event_;
-  const bool lies_;
+  const Canary canary_;
   raft_io io_{};
   unsigned tick_ms_ = 0;
   raft_io_tick_cb tick_ = nullptr;

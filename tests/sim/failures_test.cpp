@@ -23,15 +23,26 @@ constexpr uint64_t kSeeds = 10;
 // Some servers and a script for them.
 class Servers {
  public:
-  Servers(uint64_t seed, size_t count) : world_(seed), cluster_{world_, history_, {}, {}} {
-    for (uint64_t id = 1; id <= count; ++id) {
-      const std::string own = folder_.path() + "/" + std::to_string(id);
-      cluster_.servers.push_back(std::make_unique<Server>(cluster_, id, own));
-    }
+  Servers(uint64_t seed, size_t count)
+      : world_(seed), cluster_(world_, history_, {}, folder_.path()) {
+    for (; count > 0; --count) cluster_.add();
     for (const auto& server : cluster_.servers) server->start();
   }
 
   World& world() { return world_; }
+  Server& add() {
+    Server& server = cluster_.add();
+    server.start();
+    return server;
+  }
+  // Asked of that server; 0 when it was done, else the code of the refusal.
+  int change(Server& asked, store::MemberChange::Kind kind, const Server& of) {
+    std::optional<Result<void>> answer;
+    asked.change_members({kind, of.id(), std::to_string(of.id())},
+                         [&](const Result<void>& result) { answer = result; });
+    run_until([&] { return answer.has_value(); });
+    return answer->ok() ? 0 : answer->status().code;
+  }
   Server& at(uint64_t id) { return *cluster_.of(id); }
 
   // Until `done`; fails when that takes too long.
@@ -93,9 +104,9 @@ class Servers {
     for (const auto& each : cluster_.servers) {
       for (const auto& way : {std::pair(server.id(), each->id()), {each->id(), server.id()}}) {
         if (is_cut) {
-          world_.cut.insert(way);
+          world_.cuts.cut(way.first, way.second);
         } else {
-          world_.cut.erase(way);
+          world_.cuts.heal(way.first, way.second);
         }
       }
     }
@@ -318,14 +329,14 @@ TEST_CASE("two snapshots close together") {
   for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
     Servers servers(seed, 3);
     Server& behind = servers.another(servers.leader());
-    servers.world().faults.slow_write = 500;
+    servers.world().chances.slow_write = 500;
     for (int round = 0; round < 4; ++round) {  // A copy is due again before the one before is over.
       servers.cut_off(behind);
       servers.write_many(servers.leader(), 60);
       servers.cut_off(behind, false);
       servers.run_for(servers.world().below(400));
     }
-    servers.world().faults = {};
+    servers.world().chances = {};
     servers.must_be_equal();
   }
 }
@@ -366,6 +377,122 @@ TEST_CASE("a member that rejoins with an old disk") {
     REQUIRE(forgetful.replica().broken().has_value());
     REQUIRE(forgetful.replica().broken()->message.find("older") != std::string::npos);
     REQUIRE(servers.read(other, "/k/b") == "more");
+  }
+}
+
+TEST_CASE("a sole voter's entries that a learner has and it has not") {
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    Servers servers(seed, 1);
+    Server& voter = servers.leader();
+    Server& learner = servers.add();
+    servers.write_many(voter, 5);
+    REQUIRE(servers.change(voter, store::MemberChange::Kind::add, learner) == 0);
+    servers.must_be_equal();
+    voter.set_full(true);  // Its own writes wait; those to the learner don't.
+    for (int i = 0; i < 3; ++i) voter.commit(put("/k/a", "before"), [](const auto&) {});
+    servers.run_for(200);
+    voter.crash(true);
+    voter.set_full(false);
+    voter.start();
+    servers.write(voter, "/k/a", "after");
+    servers.must_be_equal();
+    REQUIRE(servers.read(learner, "/k/a") == "after");
+  }
+}
+
+TEST_CASE("a change of the members that comes behind other entries") {
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    Servers servers(seed, 3);
+    Server& leader = servers.leader();
+    Server& behind = servers.another(leader);
+    servers.write_many(leader, 20);
+    servers.must_be_equal();
+    Server& learner = servers.add();
+    servers.cut_off(behind);
+    servers.write_many(leader, 3);
+    REQUIRE(servers.change(leader, store::MemberChange::Kind::add, learner) == 0);
+    servers.write_many(leader, 3);
+    servers.cut_off(behind, false);
+    servers.must_be_equal();
+    servers.write_many(servers.leader(), 80);  // Copies of the state take the log's place.
+    servers.must_be_equal();
+    behind.crash(true);
+    behind.start();
+    REQUIRE(behind.replica().membership().has(learner.id()));
+  }
+}
+
+TEST_CASE("a vote that is needed of a server that does not know yet that it votes") {
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    Servers servers(seed, 3);
+    Server& learner = servers.add();
+    Server& leader = servers.leader();
+    REQUIRE(servers.change(leader, store::MemberChange::Kind::add, learner) == 0);
+    servers.write_many(leader, 5);
+    servers.must_be_equal();
+    learner.sleep(400);
+    REQUIRE(servers.change(leader, store::MemberChange::Kind::promote, learner) == 0);
+    servers.cut_off(learner);
+    leader.crash(false);  // And is not seen again.
+    servers.run_for(500);
+    servers.cut_off(learner, false);
+    Server& other = servers.another(leader);
+    servers.write(other, "/k/a", "after");
+    REQUIRE(servers.read(other, "/k/a") == "after");
+  }
+}
+
+// A copy is made after 40 entries: now and then in the moment in which the change is agreed on.
+TEST_CASE("a change of the members that a copy of the state forgets") {
+  using Kind = store::MemberChange::Kind;
+  Servers servers(1, 3);
+  Server& changed = servers.another(servers.leader());
+  for (int round = 0; round < 60; ++round) {
+    const bool votes = round % 2 == 1;
+    servers.write_many(servers.leader(), 1 + round % 5);
+    const Server& leader = servers.leader();
+    if (changed.id() == leader.id()) continue;
+    REQUIRE(servers.change(servers.leader(), votes ? Kind::promote : Kind::demote, changed) == 0);
+    servers.must_be_equal();
+    for (uint64_t id = 1; id <= 3; ++id) {
+      servers.at(id).crash(false);
+      servers.at(id).start();
+    }
+    servers.must_be_equal();
+    for (uint64_t id = 1; id <= 3; ++id) {
+      for (const store::Member& member : servers.at(id).replica().membership().members()) {
+        REQUIRE(member.voter == (member.server != changed.id() || votes));
+      }
+    }
+  }
+}
+
+// The leader's last configuration is not agreed on, and may be taken back.
+TEST_CASE("a removal that another leader takes back") {
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    Servers servers(seed, 5);
+    Server& old_leader = servers.leader();
+    Server& removed = servers.another(old_leader);
+    removed.excuse();
+    servers.write_many(old_leader, 5);
+    // Only these two hear of each other.
+    servers.cut_off(old_leader);
+    for (const auto& [from, to] :
+         {std::pair(old_leader.id(), removed.id()), std::pair(removed.id(), old_leader.id())}) {
+      servers.world().cuts.heal(from, to);
+    }
+    const store::MemberChange change{store::MemberChange::Kind::remove, removed.id(), ""};
+    old_leader.change_members(change, [](const auto&) {});
+    servers.run_for(100);
+    if (old_leader.replica().leads()) {
+      // Who asks again hears nothing of what is only wished.
+      REQUIRE(servers.change(old_leader, store::MemberChange::Kind::remove, removed) == 409);
+    }
+    servers.run_for(3000);
+    servers.cut_off(old_leader, false);
+    servers.run_for(3000);
+    const bool is_member = servers.leader().replica().membership().has(removed.id());
+    REQUIRE(removed.replica().broken().has_value() != is_member);
   }
 }
 

@@ -71,6 +71,9 @@ void History::check_once() {
     if (found == 1 && operation.outcome == Operation::lost_race) {
       complain("the write \"" + operation.text + "\" happened, but its client was told otherwise");
     }
+    if (found == 1 && operation.outcome == Operation::refused) {
+      complain("the write \"" + operation.text + "\" was refused and happened");
+    }
     if (found == 0 && operation.outcome == Operation::done) {
       complain("the acknowledged write \"" + operation.text + "\" is lost");
     }

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "base/check.h"
+#include "files.h"
 #include "store/table.h"
 
 namespace orch::sim {
@@ -17,38 +18,59 @@ constexpr const char* kFiles[] = {"orch.db", "orch.db-wal"};
 
 store::Tags no_tags(std::string_view, std::string_view) { return {}; }
 
+Cluster::Cluster(World& its_world, History& its_history, Canary its_canary, std::string its_folder)
+    : world(its_world),
+      history(its_history),
+      canary(its_canary),
+      folder(std::move(its_folder)),
+      ballots([this](std::string what) { history.complain(std::move(what)); }) {
+  begin_files();
+}
+
+Cluster::~Cluster() = default;
+
+Server& Cluster::add() {
+  const uint64_t id = servers.size() + 1;
+  servers.push_back(std::make_unique<Server>(*this, id, folder + "/" + std::to_string(id)));
+  return *servers.back();
+}
+
 Server::Server(Cluster& cluster, uint64_t id, std::string folder)
-    : cluster_(cluster), id_(id), folder_(std::move(folder)), old_(folder_ + ".old") {}
+    : cluster_(cluster),
+      id_(id),
+      folder_(std::move(folder)),
+      old_(folder_ + ".old"),
+      clock_(cluster.world, fate_) {}
 
 Server::~Server() {
   if (lives()) crash(false);
 }
 
-void Server::start() {
+Result<std::string> Server::open_table() {
   store::Options options;
   options.directory = folder_;
   options.history_events = 10'000;
-  auto table = store::Table::open(options, store::Table::Truth::log);
-  ORCH_CHECK(table.ok());
-  auto loaded = (*table)->load(no_tags);
-  ORCH_CHECK(loaded.ok());
-  const std::string note = loaded->note;
+  options.clock = &clock_;
+  options.vfs = table_vfs();
+  auto table = ORCH_TRY(store::Table::open(options, store::Table::Truth::log));
+  auto loaded = ORCH_TRY(table->load(no_tags));
+  std::string note = loaded.note;
+  life_->machine = std::make_unique<store::Machine>(options, std::move(table), std::move(loaded));
+  return note;
+}
 
+bool Server::start() {
+  if (cluster_.founders == 0) cluster_.founders = cluster_.servers.size();
+  refusal_.clear();
   life_ = std::make_shared<Life>();
-  life_->machine = std::make_unique<store::Machine>(options, *std::move(table), *std::move(loaded));
-  const auto post = [this](raft_id to, const Letter& letter) {
-    cluster_.world.carry(id_, to, [this, to, letter] {
-      Server* const server = cluster_.of(to);
-      if (server == nullptr || !server->lives()) return;
-      const auto receive = [this, server, letter] {
-        server->life_->port->receive(id_, std::to_string(id_), letter);
-      };
-      server->when_awake(receive);
-    });
-  };
-  const auto after_event = [this] { turn(); };
-  life_->port = std::make_unique<Port>(cluster_.world, disk_, fate_, post, after_event,
-                                       cluster_.canary == Canary::lying_disk);
+  const Result<std::string> note = open_table();
+  if (!note.ok()) {
+    life_.reset();
+    return refuse(note.status());
+  }
+  life_->port = std::make_unique<Port>(
+      cluster_.world, disk_, fate_, [this](raft_id to, const Letter& letter) { post(to, letter); },
+      [this] { turn(); }, cluster_.canary);
   store::Replica::Options replica;
   replica.server = id_;
   replica.boot = ++boots_;
@@ -59,14 +81,30 @@ void Server::start() {
                                                     no_tags, *this);
   be_witnessed();
   watch();
-  say("starts at revision " + std::to_string(life_->machine->revision()));
-  std::vector<store::Member> members;
-  for (size_t i = 1; i <= cluster_.servers.size(); ++i) {
-    members.push_back({i, std::to_string(i), true});
+  say("starts at revision " + std::to_string(life_->machine->revision()) + " with " +
+      disk_.story());
+  std::vector<store::Member> founders;
+  for (uint64_t id = 1; id <= cluster_.founders && id_ <= cluster_.founders; ++id) {
+    founders.push_back({id, std::to_string(id), true});
   }
-  const Result<void> started = life_->replica->start(note, members);
+  const Result<void> started = life_->replica->start(*note, founders);
   look_at_copies();
-  if (!started.ok()) cluster_.history.complain("a start: " + started.status().message);
+  if (started.ok()) return true;
+  end_life();
+  return refuse(started.status());
+}
+
+bool Server::refuse(const Status& why) {
+  refusal_ = why.message;
+  say("refuses to start: " + refusal_);
+  if (!may_refuse()) cluster_.history.complain("a start: " + refusal_);
+  return false;
+}
+
+std::string Server::trouble() const {
+  if (!lives()) return refusal_;
+  const auto& broken = life_->replica->broken();
+  return broken ? broken->message : "";
 }
 
 void Server::be_witnessed() {
@@ -158,6 +196,11 @@ void Server::crash(bool power) {
   say((power ? "loses power at revision " : "is killed at revision ") +
       std::to_string(life_->machine->revision()));
   collect();
+  end_life();
+  if (power && has_old_) go_back_to_old_table();
+}
+
+void Server::end_life() {
   const std::shared_ptr<Life> gone = std::exchange(life_, nullptr);
   fate_.asleep_until = 0;
   gone->watch.reset();
@@ -166,7 +209,32 @@ void Server::crash(bool power) {
   gone->replica.reset();
   gone->machine.reset();
   gone->port.reset();
-  if (power && has_old_) go_back_to_old_table();
+}
+
+void Server::die() {
+  say("is gone for good");
+  if (lives()) crash(true);
+  dead_ = true;
+}
+
+void Server::flip_bits() {
+  damaged_ = true;
+  World& world = cluster_.world;
+  const uint64_t where = world.below(3);
+  say(std::string("has flipped bits in its ") + (where == 0   ? "log"
+                                                 : where == 1 ? "copy of the state"
+                                                              : "table"));
+  for (uint64_t left = world.chance(700) ? 1 : world.between(2, 6); left > 0; --left) {
+    if (where == 0) disk_.flip_bit_of_log(world);
+    if (where == 1) disk_.flip_bit_of_copy(world);
+    if (where == 2) flip_bit_of_file(folder_ + "/" + kFiles[world.below(2)], world);
+  }
+}
+
+void Server::set_full(bool is_full) {
+  if (disk_.full != is_full) say(is_full ? "has a full disk" : "has space on its disk again");
+  disk_.full = is_full;
+  sim::set_full(folder_, is_full);
 }
 
 void Server::go_back_to_old_table() {
@@ -201,20 +269,6 @@ void Server::remember_table() {
   has_old_ = true;
 }
 
-void Server::commit(store::Write write, store::CommitDone done) {
-  when_awake([this, write = std::move(write), done = std::move(done)] {
-    life_->replica->propose({write, done});
-    turn();
-  });
-}
-
-void Server::sync(store::Replica::SyncDone done) {
-  when_awake([this, done = std::move(done)] {
-    life_->replica->sync(done);
-    turn();
-  });
-}
-
 void Server::sleep(uint64_t ms) {
   fate_.asleep_until = cluster_.world.now() + ms;
   say("sleeps for " + std::to_string(ms) + " ms");
@@ -234,27 +288,6 @@ void Server::when_awake(std::function<void()> what) {
   });
 }
 
-void Server::send(uint64_t to, std::string message) {
-  constexpr char kRound = 4, kYes = 5;  // Of peers.h.
-  if (cluster_.canary == Canary::yes_sayer && message.front() == kRound) {
-    const auto say_yes = [this, to, yes = kYes + message.substr(1)] { deliver(to, yes); };
-    return cluster_.world.after(0, [this, say_yes] {
-      if (lives()) when_awake(say_yes);
-    });
-  }
-  cluster_.world.carry(id_, to, [this, to, message = std::move(message)] {
-    Server* const server = cluster_.of(to);
-    if (server == nullptr || !server->lives()) return;
-    const auto receive = [this, server, message] { server->deliver(id_, message); };
-    server->when_awake(receive);
-  });
-}
-
-void Server::deliver(uint64_t from, const std::string& message) {
-  life_->replica->receive(from, message);
-  turn();
-}
-
 // Never within something that the replica does.
 void Server::turn() {
   if (!lives() || life_->turn_is_due) return;
@@ -268,13 +301,45 @@ void Server::turn() {
 void Server::take_turn() {
   life_->turn_is_due = false;
   look_at_copies();
+  look_at_leading();
   life_->replica->turn();
   say_who_leads();
   if (life_->machine->revision() != life_->watcher->from) collect();  // One turn is one step.
-  if (life_->replica->broken() && !may_break_) {
+  plan_flush();
+  if (life_->replica->broken() && !may_break_ && !damaged_) {
     cluster_.history.complain("server " + std::to_string(id_) +
                               " broke: " + life_->replica->broken()->message);
   }
+}
+
+void Server::look_at_leading() {
+  if (!life_->replica->leads()) return;
+  const uint64_t term = life_->replica->term();
+  if (std::exchange(life_->led, term) == term) return;
+  std::vector<uint64_t> voters;
+  for (const store::Member& member : life_->replica->membership().members()) {
+    if (member.voter) voters.push_back(member.server);
+  }
+  cluster_.ballots.lead(id_, term, voters);
+}
+
+// What the table could not take, when the machine wants to try again.
+void Server::plan_flush() {
+  const auto due = life_->machine->flush_at();
+  if (!due || life_->flush_is_due) return;
+  life_->flush_is_due = true;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(*due - clock_.monotonic());
+  const auto ms = static_cast<uint64_t>(std::max<int64_t>(left.count(), 1));
+  cluster_.world.after(ms, [this, life = std::weak_ptr(life_)] {
+    const auto same = life.lock();
+    if (!same || same != life_) return;
+    when_awake([this] {
+      life_->flush_is_due = false;
+      const auto now_due = life_->machine->flush_at();
+      if (now_due && *now_due <= clock_.monotonic()) life_->machine->flush();
+      plan_flush();
+    });
+  });
 }
 
 std::string Server::dump() {

@@ -14,11 +14,39 @@
 
 namespace orch::sim {
 
-// What may go wrong, as chances in 1,000 and times in milliseconds.
-struct Faults {
+// What may go wrong, as chances in 1,000.
+struct Chances {
   uint64_t drop = 0, repeat = 0;
   uint64_t slow_message = 0;
   uint64_t slow_write = 0;
+};
+
+// Two servers have a stream for libraft's messages and another for the replicas' own, and either
+// may break.
+enum class Stream { raft, messages };
+
+// The ways in which nothing gets through, each in one direction.
+class Cuts {
+ public:
+  void cut(uint64_t from, uint64_t to) {
+    raft_.emplace(from, to);
+    messages_.emplace(from, to);
+  }
+  void cut_raft(uint64_t from, uint64_t to) { raft_.emplace(from, to); }
+  void heal(uint64_t from, uint64_t to) {
+    raft_.erase({from, to});
+    messages_.erase({from, to});
+  }
+  void heal() {
+    raft_.clear();
+    messages_.clear();
+  }
+  bool has(Stream stream, uint64_t from, uint64_t to) const {
+    return (stream == Stream::raft ? raft_ : messages_).contains({from, to});
+  }
+
+ private:
+  std::set<std::pair<uint64_t, uint64_t>> raft_, messages_;
 };
 
 class World {
@@ -26,6 +54,7 @@ class World {
   explicit World(uint64_t seed) : state_(seed * 0x9e3779b97f4a7c15u + 1) {}
 
   uint64_t now() const { return now_; }
+  uint64_t ran_ms() const { return now_ - kBegin; }
   // The order in which things happened, finer than milliseconds.
   uint64_t tick() { return ++order_; }
 
@@ -53,18 +82,21 @@ class World {
     return true;
   }
 
+  // What is queued never happens.
+  void forget() { events_ = {}; }
+
   // A message under way: at most twice, late, or never.
-  void carry(uint64_t from, uint64_t to, const std::function<void()>& deliver) {
-    const int copies = faults.drop && chance(faults.drop) ? 0 : chance(faults.repeat) ? 2 : 1;
+  void carry(Stream stream, uint64_t from, uint64_t to, const std::function<void()>& deliver) {
+    const int copies = chances.drop && chance(chances.drop) ? 0 : chance(chances.repeat) ? 2 : 1;
     for (int i = 0; i < copies; ++i) {
-      const bool slow = chance(faults.slow_message);
+      const bool slow = chance(chances.slow_message);
       const uint64_t delay = slow ? between(20, 1500) : between(1, 8);
-      after(delay, [this, from, to, deliver] {
-        if (!cut.contains({from, to})) deliver();
+      after(delay, [this, stream, from, to, deliver] {
+        if (!cuts.has(stream, from, to)) deliver();
       });
     }
   }
-  uint64_t write_ms() { return chance(faults.slow_write) ? between(50, 1200) : between(1, 6); }
+  uint64_t write_ms() { return chance(chances.slow_write) ? between(50, 1200) : between(1, 6); }
 
   // A line of the run's story, for whoever asked for it.
   void say(const std::string& what) const {
@@ -72,9 +104,9 @@ class World {
       std::printf("%6llu ms  %s\n", static_cast<unsigned long long>(now_ - kBegin), what.c_str());
   }
 
-  Faults faults;
+  Chances chances;
   bool tells = false;
-  std::set<std::pair<uint64_t, uint64_t>> cut;  // Directions in which nothing gets through.
+  Cuts cuts;
 
  private:
   struct Event {
