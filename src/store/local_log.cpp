@@ -3,6 +3,11 @@
 // the next one gathers. It is applied in time to be ready when the disk is, so that as many as can
 // be share an fsync; and not before it is half as large as the one on its way, or many writers that
 // wait for answers would part into a large batch and a tiny one.
+//
+// When another log takes its place (replace()), both threads end between two batches, the queue
+// fills meanwhile, and is handed on as it is. From then on this log only passes everything on, at
+// the cost of one atomic read before it, too: `next_` is set once, with the queue's mutex held.
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -30,18 +35,23 @@ class LocalLog final : public Log {
       : applier_(applier),
         clock_(*options.clock),
         max_writes_(options.queue_writes),
-        max_bytes_(options.queue_bytes),
-        settler_([this] { settle_all(); }),
-        writer_([this] { run(); }) {}
+        max_bytes_(options.queue_bytes) {
+    begin();
+  }
   ~LocalLog() override { close(); }
 
   void propose(Proposal proposal, WhenFull when_full) override {
+    if (Log* const next = next_) return next->propose(std::move(proposal), when_full);
     std::unique_lock lock(mutex_);
     if (when_full == WhenFull::wait) {
-      room_.wait(lock, [this] { return closed_ || has_room(); });
+      room_.wait(lock, [this] { return next_ || stage_ == Stage::closed || has_room(); });
     }
-    if (closed_ || !has_room()) {
-      const bool closed = closed_;
+    if (Log* const next = next_) {
+      lock.unlock();
+      return next->propose(std::move(proposal), when_full);
+    }
+    if (stage_ == Stage::closed || !has_room()) {
+      const bool closed = stage_ == Stage::closed;
       lock.unlock();
       proposal.done(closed ? service_unavailable("the store is closed")
                            : too_many_requests("too many writes wait for the store", 1));
@@ -53,12 +63,83 @@ class LocalLog final : public Log {
   }
 
   void close() override {
+    const std::lock_guard ending(ending_);
+    if (next_) return next_.load()->close();
+    end(Stage::closed);
+    room_.notify_all();
+  }
+
+  Result<void> replace(const Make& make) override {
+    const std::lock_guard ending(ending_);
+    if (next_) return next_.load()->replace(make);
+    if (stage_ == Stage::closed) return service_unavailable("the store is closed");
+    end(Stage::pausing);
+    auto made = make();
+    if (!made) {
+      begin();
+      return std::move(made).status();
+    }
+    pass_on(*std::move(made));
+    const std::lock_guard telling(tell_mutex_);
+    if (tell_) next_.load()->on_leadership(tell_);
+    return {};
+  }
+
+  bool alone() const override { return !next_; }
+
+  // While this log is the one, what Log says of a single server holds.
+  void sync(std::function<void(Result<void>)> done) override {
+    Log* const next = next_;
+    next ? next->sync(std::move(done)) : Log::sync(std::move(done));
+  }
+  Leadership leadership() const override {
+    const Log* const next = next_;
+    return next ? next->leadership() : Log::leadership();
+  }
+  void on_leadership(std::function<void(const Leadership&)> tell) override {
+    const std::lock_guard telling(tell_mutex_);
+    tell_ = tell;
+    Log* const next = next_;
+    next ? next->on_leadership(std::move(tell)) : Log::on_leadership(std::move(tell));
+  }
+  std::optional<Health> health() const override {
+    const Log* const next = next_;
+    return next ? next->health() : Log::health();
+  }
+  std::vector<Member> members() const override {
+    const Log* const next = next_;
+    return next ? next->members() : Log::members();
+  }
+  void change_members(MemberChange change, std::function<void(Result<void>)> done) override {
+    Log* const next = next_;
+    next ? next->change_members(std::move(change), std::move(done))
+         : Log::change_members(std::move(change), std::move(done));
+  }
+  void accept_peer(uint64_t from, StreamUse use, UniqueFd stream) override {
+    if (Log* const next = next_) next->accept_peer(from, use, std::move(stream));
+  }
+
+ private:
+  // Pausing: the threads end and leave what waits where it is.
+  enum class Stage { open, pausing, closed };
+
+  void begin() {
     {
       const std::lock_guard lock(mutex_);
-      closed_ = true;
+      stage_ = Stage::open;
+      all_applied_ = false;
+    }
+    settler_ = std::thread([this] { settle_all(); });
+    writer_ = std::thread([this] { run(); });
+  }
+
+  // First the one that applies, then the one that settles what was applied.
+  void end(Stage stage) {
+    {
+      const std::lock_guard lock(mutex_);
+      stage_ = stage;
     }
     work_.notify_one();
-    room_.notify_all();
     if (writer_.joinable()) writer_.join();
     {
       const std::lock_guard lock(mutex_);
@@ -68,7 +149,19 @@ class LocalLog final : public Log {
     if (settler_.joinable()) settler_.join();
   }
 
- private:
+  // The new log's queue is as long as this one: it takes all without waiting.
+  void pass_on(std::unique_ptr<Log> made) {
+    {
+      const std::lock_guard lock(mutex_);
+      successor_ = std::move(made);
+      for (Proposal& proposal : queue_) successor_->propose(std::move(proposal), WhenFull::wait);
+      queue_.clear();
+      queued_bytes_ = 0;
+      next_ = successor_.get();
+    }
+    room_.notify_all();
+  }
+
   // Called with the lock held. A single write that is larger than the limit still goes in alone.
   bool has_room() const {
     return queue_.size() < max_writes_ && (queue_.empty() || queued_bytes_ < max_bytes_);
@@ -80,7 +173,7 @@ class LocalLog final : public Log {
       {
         std::unique_lock lock(mutex_);
         wait_for_work(lock);
-        if (queue_.empty() && closed_) return;
+        if (stage_ == Stage::pausing || (stage_ == Stage::closed && queue_.empty())) return;
         batch = take_batch();
       }
       room_.notify_all();
@@ -123,7 +216,8 @@ class LocalLog final : public Log {
 
   // When to take what waits; long ago: at once. Nothing: somebody will notify.
   std::optional<MonoTime> take_at() const {
-    if (queue_.empty()) return closed_ ? std::optional(MonoTime()) : std::nullopt;
+    if (stage_ == Stage::pausing) return MonoTime();
+    if (queue_.empty()) return stage_ == Stage::closed ? std::optional(MonoTime()) : std::nullopt;
     if (applied_ > 0) return std::nullopt;
     if (settling_ == 0) return MonoTime();
     if (queue_.size() * 2 < settling_) return std::nullopt;
@@ -169,7 +263,14 @@ class LocalLog final : public Log {
   MonoTime expected_end_{};            // Of what is in the settler's hands.
   MonoTime::duration settle_took_{};   // The last time.
   MonoTime::duration apply_took_{};    // The same; the writer's.
-  bool closed_ = false, all_applied_ = false;
+  Stage stage_ = Stage::open;
+  bool all_applied_ = false;
+
+  std::mutex ending_;  // Held by who ends the threads: close(), replace().
+  std::unique_ptr<Log> successor_;
+  std::atomic<Log*> next_{nullptr};  // The same, once everything goes there.
+  std::mutex tell_mutex_;            // Held while telling.
+  std::function<void(const Leadership&)> tell_;
   std::thread settler_, writer_;  // Last: they use everything above.
 };
 

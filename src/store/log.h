@@ -7,6 +7,7 @@
 //   worked out while the disk is busy with the one before.
 // - A replicated log packs a batch into one entry, sends it to its peers, and applies it when a
 //   quorum has it; the entries of others come out of apply() too, without anybody to answer.
+// The local one can give way to a replicated one while writers write: see replace().
 //
 // What makes that possible: apply() depends on nothing but the state and the batch. It reads
 // no clock and no random number, and the revision is born in it.
@@ -49,6 +50,15 @@ class Log {
   // Refuses new proposals, has the waiting ones applied and settled, ends its threads. Idempotent.
   virtual void close() = 0;
 
+  // Has another log go on in this one's place. `make` is called between two batches, when all that
+  // was applied is settled and nothing is being applied; what is proposed meanwhile waits. Then
+  // everything goes to the new log, what waited first, in its order. When `make` fails, this one
+  // goes on. Blocking; not from a thread of the log's.
+  using Make = std::function<Result<std::unique_ptr<Log>>()>;
+  virtual Result<void> replace(const Make&) { return conflict("this log stays what it is"); }
+  // As in Store.
+  virtual bool alone() const { return false; }
+
   // As in Store. What is here is that of one server alone with its own disk.
   virtual void sync(std::function<void(Result<void>)> done) { done({}); }
   virtual Leadership leadership() const { return {}; }
@@ -57,9 +67,7 @@ class Log {
   virtual std::optional<Health> health() const { return std::nullopt; }
   virtual std::vector<Member> members() const { return {}; }
   virtual void change_members(MemberChange, std::function<void(Result<void>)> done) {
-    done(
-        bad_request("this server is a single one: start it with --cluster-init to let others "
-                    "join"));
+    done(bad_request("this server is a single one"));
   }
   virtual void accept_peer(uint64_t, StreamUse, UniqueFd) {}
 };

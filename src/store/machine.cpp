@@ -385,6 +385,15 @@ Result<void> Machine::restore(std::vector<RecordPtr> records, int64_t revision, 
   return {};
 }
 
+Result<void> Machine::follow_log() {
+  flush();
+  if (!unsaved_.empty()) return service_unavailable("relaxed writes can't be put on disk now");
+  ORCH_TRY(table_->write({}, applied_revision_));
+  floor_ = applied_revision_;
+  ORCH_TRY(table_->follow_log());
+  return table_->sync();
+}
+
 void Machine::close() {
   if (!table_) return;
   flush();

@@ -48,6 +48,10 @@ class Machine final : public Applier {
   // For an engine (engine.h): what became of some keys elsewhere, at revisions given there, and
   // that nothing else did up to `revision`.
   void bring_in(const std::vector<Event>& events, int64_t revision);
+  // From here on the log is the truth, and begins with this state: what is only in memory is put on
+  // disk, so that a start from the table has the same objects at the same revision. All that was
+  // applied is settled. When it fails, nothing has changed.
+  Result<void> follow_log();
   // Takes another replica's state in place of this one's; see WhenReplaced. `records` sorted by
   // key.
   Result<void> restore(std::vector<RecordPtr> records, int64_t revision, std::string note);

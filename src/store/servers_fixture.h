@@ -84,16 +84,14 @@ class TestServer final : public PeerStreams {
 
   void start(bool begins = false) {
     replication_.begins = begins;
-    auto opened = Store::open(options_, tag_by_key);
-    if (!opened) FAIL(opened.status().message);
-    store_ = *std::move(opened);
-    wires_.put(id_, replication_.address, &*store_);
-    store_->on_leadership([this](const Leadership& now) {
-      const std::lock_guard lock(mutex_);
-      seen_ = now;
-      ++leaderships_;
-      changed_.notify_all();
-    });
+    open(options_);
+  }
+  // As a single server, which may grow with replication().
+  void start_single() {
+    replication_.begins = true;
+    Options single = options_;
+    single.replication = nullptr;
+    open(single);
   }
   void start_alone() {
     replication_.alone = true;
@@ -112,6 +110,7 @@ class TestServer final : public PeerStreams {
   const std::string& address() const { return replication_.address; }
   const std::string& folder() const { return folder_.path(); }
   Options& options() { return options_; }
+  const Replication& replication() const { return replication_; }
 
   // The leader, once one is known that isn't `other`.
   uint64_t wait_for_leader(uint64_t other = 0) {
@@ -137,6 +136,19 @@ class TestServer final : public PeerStreams {
   }
 
  private:
+  void open(const Options& options) {
+    auto opened = Store::open(options, tag_by_key);
+    if (!opened) FAIL(opened.status().message);
+    store_ = *std::move(opened);
+    wires_.put(id_, replication_.address, &*store_);
+    store_->on_leadership([this](const Leadership& now) {
+      const std::lock_guard lock(mutex_);
+      seen_ = now;
+      ++leaderships_;
+      changed_.notify_all();
+    });
+  }
+
   Wires& wires_;
   const uint64_t id_;
   TestFolder folder_;

@@ -2,6 +2,8 @@
 
 #include <future>
 
+#include "base/check.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "store/engine.h"
 #include "store/log.h"
@@ -58,8 +60,12 @@ void reseal(Table& table, std::span<const RecordPtr> stale) {
 
 }  // namespace
 
-Store::Store(Options options, std::unique_ptr<Machine> machine, std::unique_ptr<Log> log)
-    : options_(std::move(options)), machine_(std::move(machine)), log_(std::move(log)) {}
+Store::Store(Options options, std::unique_ptr<Machine> machine, std::unique_ptr<Log> log,
+             Tagger tagger)
+    : options_(std::move(options)),
+      tagger_(std::move(tagger)),
+      machine_(std::move(machine)),
+      log_(std::move(log)) {}
 
 Result<std::unique_ptr<Store>> Store::open(Options options, Tagger tagger) {
   if (options.engine != nullptr) {
@@ -82,11 +88,12 @@ Result<std::unique_ptr<Store>> Store::open(Options options, Tagger tagger) {
   auto machine = std::make_unique<Machine>(options, std::move(table), std::move(loaded));
   std::unique_ptr<Log> log;
   if (replicated) {
-    log = ORCH_TRY(make_raft_log(*machine, options, std::move(tagger), std::move(start)));
+    log = ORCH_TRY(make_raft_log(*machine, options, tagger, std::move(start)));
   } else {
     log = make_local_log(*machine, options);
   }
-  return std::unique_ptr<Store>(new Store(std::move(options), std::move(machine), std::move(log)));
+  return std::unique_ptr<Store>(
+      new Store(std::move(options), std::move(machine), std::move(log), std::move(tagger)));
 }
 
 Store::~Store() { close(); }
@@ -142,6 +149,21 @@ void Store::change_members(MemberChange change, std::function<void(Result<void>)
 
 void Store::accept_peer(uint64_t from, StreamUse use, UniqueFd stream) {
   log_->accept_peer(from, use, std::move(stream));
+}
+
+bool Store::alone() const { return log_->alone(); }
+
+Result<void> Store::replicate(const Replication& replication) {
+  ORCH_CHECK(replication.begins);
+  return log_->replace([&]() -> Result<std::unique_ptr<Log>> {
+    Options options = options_;
+    options.replication = &replication;
+    ORCH_TRY(machine_->follow_log());
+    auto log = make_raft_log(*machine_, options, tagger_, {});
+    // The state goes on without; what there is of a log must not be taken for one later.
+    if (!log) ORCH_TRY(remove_tree(log_directory(options.directory)));
+    return log;
+  });
 }
 
 }  // namespace orch::store

@@ -232,8 +232,8 @@ class Store {
   // long.
   void sync(std::function<void(Result<void>)> done);
   Leadership leadership() const;
-  // Tells the leadership now, on this thread, and then each change, on the log's, in order. To
-  // be set once, before others use the store.
+  // Tells the leadership now, on this thread, and then each change, on the log's or replicate()'s,
+  // in order. To be set once, before others use the store.
   void on_leadership(std::function<void(const Leadership&)> tell);
   std::vector<Member> members() const;
   // Through any server; `done` when it has taken effect. 409 while another change is under way.
@@ -241,11 +241,24 @@ class Store {
   // A stream that another server opened, which has proved who it is. Any thread.
   void accept_peer(uint64_t from, StreamUse use, UniqueFd stream);
 
+  // Whether nobody else writes to this state: a single server with a disk of its own. It ends with
+  // replicate() and never begins.
+  bool alone() const;
+  // Makes a single server the first of a replicated log, which begins with the state that is here
+  // (Replication::begins), while it is used: no write fails, those that come meanwhile wait for
+  // some writes of the disk, watches go on, and a write for term 0 is refused from then on. When it
+  // has come back, the directory belongs to that log. When it fails, the server is the single one
+  // that it was. A process that dies meanwhile leaves a directory that can be opened with
+  // `replication`, with all that was acknowledged. Blocking; not from a callback.
+  Result<void> replicate(const Replication& replication);
+
  private:
   friend struct StoreInside;  // Tests give it another replica's state.
-  Store(Options options, std::unique_ptr<Machine> machine, std::unique_ptr<Log> log);
+  Store(Options options, std::unique_ptr<Machine> machine, std::unique_ptr<Log> log,
+        Tagger tagger = {});
 
   const Options options_;
+  const Tagger tagger_;  // Of a store that may be replicated later.
   std::unique_ptr<Machine> machine_;
   std::unique_ptr<Log> log_;
 };

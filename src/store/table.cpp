@@ -122,11 +122,7 @@ Result<void> Table::prepare(Truth truth) {
                           ", this program knows " + std::to_string(kFormat) +
                           ": a newer orch wrote it");
   }
-  if (truth == Truth::log) {
-    ORCH_TRY(connection_.run(kNoteSchema));
-    set_note_ = ORCH_TRY(connection_.prepare("INSERT OR REPLACE INTO note VALUES(1, ?)"));
-    erase_all_ = ORCH_TRY(connection_.prepare("DELETE FROM o"));
-  }
+  if (truth == Truth::log) ORCH_TRY(prepare_notes());
   begin_ = ORCH_TRY(connection_.prepare("BEGIN IMMEDIATE"));
   commit_ = ORCH_TRY(connection_.prepare("COMMIT"));
   rollback_ = ORCH_TRY(connection_.prepare("ROLLBACK"));
@@ -140,6 +136,21 @@ Result<void> Table::prepare(Truth truth) {
   sqlite3_wal_hook(connection_.raw(), on_commit, this);
   wal_ = ORCH_TRY(SyncedFile::open_wal(connection_));
   return {};
+}
+
+Result<void> Table::prepare_notes() {
+  ORCH_TRY(connection_.run(kNoteSchema));
+  set_note_ = ORCH_TRY(connection_.prepare("INSERT OR REPLACE INTO note VALUES(1, ?)"));
+  erase_all_ = ORCH_TRY(connection_.prepare("DELETE FROM o"));
+  return {};
+}
+
+Result<void> Table::follow_log() {
+  ORCH_TRY(health());
+  checkpointer_->enter_transaction();
+  const Result<void> prepared = prepare_notes();
+  checkpointer_->leave_transaction(wal_pages_);
+  return prepared;
 }
 
 Result<std::string> Table::load_note() {

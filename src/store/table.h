@@ -69,6 +69,10 @@ class Table {
   // As write(), for a whole state: all rows that there were are removed.
   Result<void> replace(std::span<const Change> rows, int64_t revision_floor, std::string_view note);
 
+  // A table that was its own truth takes notes from here on: Truth::log. A full disk may be tried
+  // again.
+  Result<void> follow_log();
+
   // Writes these rows as the cipher would write them now, and leaves nothing of what they were
   // before in the file or its WAL. Before the first write().
   Result<void> reseal(std::span<const RecordPtr> records);
@@ -80,6 +84,7 @@ class Table {
  private:
   Table(const Options& options, UniqueFd lock, Connection connection);
   Result<void> prepare(Truth truth);
+  Result<void> prepare_notes();
   Result<std::string> load_note();
   Result<RecordPtr> load_row(Statement& row, const Store::Tagger& tagger, bool* stale);
   // What one transaction does.
