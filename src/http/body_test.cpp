@@ -3,6 +3,8 @@
 #include <catch2/catch_test_macros.hpp>
 #include <thread>
 
+#include "base/check.h"
+#include "base/clock.h"
 #include "http/forwarder.h"
 #include "http/http_fixture.h"
 #include "http/render.h"
@@ -175,7 +177,7 @@ struct Proxy {
     Forward forward;
     forward.exchange = exchange;
     forward.request = onward_request(exchange->request(), exchange->request().target);
-    forward.dial = [to = port] { return Client::create(client_options(to)); };
+    forward.server = client_options(port);
     forward.fail = [](const Status& why) { return Response{why.code, {}, why.message}; };
     static_cast<void>(forwarder.run(std::move(forward)));  // Not run: it answers 500.
   }
@@ -211,6 +213,28 @@ TEST_CASE("a forwarder sends long bodies on, whole or not at all") {
     CHECK(reader.ended.wait());
     CHECK(reader.code == 503);
   }
+}
+
+// It waited until the far end was late: five minutes for a proxied request.
+TEST_CASE("a forwarder that stops does not wait for a far end that says nothing") {
+  Event asked;
+  std::shared_ptr<Exchange> silent;
+  const auto far = serve([&](const std::shared_ptr<Exchange>& exchange) {
+    silent = exchange;
+    asked.raise();
+  });
+  Proxy proxy(far->port());
+  const auto near = serve(std::ref(proxy));
+  std::jthread caller([&] {
+    const auto answer = connect(near->port())->send({});
+    ORCH_CHECK(answer.ok() && answer->status == 503);
+  });
+  REQUIRE(asked.wait());
+  const MonoTime before = system_clock().monotonic();
+  proxy.forwarder.stop();
+  CHECK(system_clock().monotonic() - before < std::chrono::seconds(30));
+  caller.join();
+  silent.reset();
 }
 
 TEST_CASE("an answer that breaks off at the far end breaks off here, too") {

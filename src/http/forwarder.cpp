@@ -1,8 +1,12 @@
 #include "http/forwarder.h"
 
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 
+#include "base/check.h"
 #include "base/strings.h"
 #include "http/pump.h"
 #include "http/websocket.h"
@@ -97,7 +101,13 @@ struct Forwarder::Answer {
   }
 };
 
+Forwarder::Forwarder(size_t max_threads)
+    : stopping_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), pool_(max_threads) {
+  ORCH_CHECK(stopping_.valid());
+}
+
 bool Forwarder::run(Forward request) {
+  request.server.cancel_fd = stopping_.get();
   return pool_.run([this, request = std::move(request)] {
     const auto done = forward(request);
     if (!done) request.exchange->send(request.fail(done.status()));
@@ -105,7 +115,7 @@ bool Forwarder::run(Forward request) {
 }
 
 Result<void> Forwarder::forward(const Forward& forward) {
-  const auto client = ORCH_TRY(forward.dial());
+  const auto client = ORCH_TRY(Client::create(forward.server));
   if (forward.request.headers.has("Upgrade")) return upgrade(forward, *client);
   const auto answer = std::make_shared<Answer>();
   answer->source = ORCH_TRY(client->open(forward.request));
@@ -184,6 +194,9 @@ void Forwarder::stop() {
     stopped_ = true;
     for (const auto& answer : answers_) answer->close();
   }
+  const uint64_t one = 1;
+  // Fails only when the counter is full, and then it is readable already.
+  [[maybe_unused]] const ssize_t n = ::write(stopping_.get(), &one, sizeof one);
   pool_.stop();
 }
 

@@ -14,6 +14,7 @@
 #include <set>
 #include <string>
 
+#include "base/fd.h"
 #include "base/result.h"
 #include "base/task_pool.h"
 #include "http/client.h"
@@ -31,9 +32,8 @@ struct Forward {
   using Rewrite = std::function<std::string(std::string_view)>;
 
   std::shared_ptr<Exchange> exchange;
-  Request request;  // As it is to be sent: see onward_request().
-  // Makes the client that it is sent with; on the pool's thread.
-  std::function<Result<std::unique_ptr<Client>>()> dial;
+  Request request;       // As it is to be sent: see onward_request().
+  ClientOptions server;  // Whom it is sent to; the forwarder cancels it (cancel_fd).
   // May change the answer's head. What it returns, if anything, is applied to a body of at most
   // kMaxRewriteBytes; a longer one goes as it is.
   std::function<Rewrite(Response*)> edit;
@@ -44,12 +44,12 @@ struct Forward {
 class Forwarder {
  public:
   // At most so many at a time; a few more wait.
-  explicit Forwarder(size_t max_threads) : pool_(max_threads) {}
+  explicit Forwarder(size_t max_threads);
   ~Forwarder() { stop(); }
 
   // Answers the exchange, later. False when stopped or overloaded: it was not answered then.
   bool run(Forward forward);
-  // Ends what is under way and waits for it. Idempotent.
+  // Ends what is under way, also where the far end is silent, and waits for it. Idempotent.
   void stop();
 
  private:
@@ -59,6 +59,7 @@ class Forwarder {
   static Result<void> upgrade(const Forward& forward, Client& client);
   static Result<void> copy(const Forward& forward, const std::shared_ptr<Answer>& answer);
 
+  const UniqueFd stopping_;  // An eventfd, readable once stop() was called.
   std::mutex mutex_;
   std::set<std::shared_ptr<Answer>> answers_;  // Under way.
   bool stopped_ = false;

@@ -50,17 +50,16 @@ void KubeletServer::handle_pod_proxy(const std::shared_ptr<http::Exchange>& exch
     if (!address || !address->is_set() || address->is_loopback()) {
       return service_unavailable("the pod has no address");
     }
-    http::ClientOptions options;
+    http::Forward forward;
+    http::ClientOptions& options = forward.server;
     options.url = path->scheme + "://" + ip + ":" + std::to_string(path->port);
     options.insecure_skip_verify = true;  // Kubernetes expects no certificate of a pod.
     options.connect_timeout_ms = kConnectMs;
     options.response_timeout_ms = kAnswerMs;
     options.keep_alive = false;
-    http::Forward forward;
     forward.exchange = exchange;
     forward.request = http::onward_request(exchange->request(),
                                            query.empty() ? path->path : path->path + "?" + query);
-    forward.dial = [options] { return http::Client::create(options); };
     forward.fail = unreachable;
     return forward;
   };

@@ -83,7 +83,7 @@ Result<void> Streams::serve_proxy(const ExchangePtr& exchange, const Target& tar
   proxied.server.connect_timeout_ms = kConnectMs;
   proxied.server.response_timeout_ms = kAnswerMs;
   proxied.server.keep_alive = false;
-  forward.dial = [server = std::move(proxied.server)] { return http::Client::create(server); };
+  forward.server = std::move(proxied.server);
   forward.fail = unreachable;
   forward.edit = [origin =
                       ProxyOrigin{prefix, proxied.host, std::string(request.headers.get("Host"))}](

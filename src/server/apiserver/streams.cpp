@@ -47,12 +47,11 @@ Result<void> Streams::serve(const ExchangePtr& exchange, const Target& target) {
       ORCH_TRY(check_running(pod));
     }
   }
-  http::ClientOptions agent = ORCH_TRY(agent_of(pod.at("spec.nodeName").as_string()));
   http::Forward forward;
+  forward.server = ORCH_TRY(agent_of(pod.at("spec.nodeName").as_string()));
   forward.exchange = exchange;
   forward.request =
       http::onward_request(exchange->request(), upstream_path(verb, target, pod, container));
-  forward.dial = [agent = std::move(agent)] { return http::Client::create(agent); };
   forward.fail = dial_failed;
   const bool upgrades = part != "log" || forward.request.headers.has("Upgrade");
   const bool taken = (upgrades ? dials_ : logs_).run(std::move(forward));
