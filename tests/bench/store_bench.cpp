@@ -16,6 +16,7 @@
 #include <cstdio>
 #include <mutex>
 #include <random>
+#include <thread>
 
 #include "base/check.h"
 #include "base/fd.h"
@@ -232,6 +233,37 @@ void compare_with_etcd(const bench::Load& alone, const bench::Load& many) {
   print_ratio(256, many, print_load("etcd", 256, etcd.load(256, seconds)));
 }
 
+class NoStreams final : public PeerStreams {
+  void connect(uint64_t, const std::string&, StreamUse, Connected done) override {
+    done(service_unavailable("nobody is there"));
+  }
+};
+
+// How long writers wait while their single server becomes one of several: for replicate(), and then
+// for the first copy of the state, which the log begins with.
+void measure_growth(const std::string& folder) {
+  NoStreams streams;
+  const Replication replication{
+      .server = 1, .address = "here:1", .begins = true, .streams = &streams};
+  const auto store = open_store(folder);
+  double took_ms = 0;
+  std::thread growth([&] {
+    const MonoTime start = system_clock().monotonic();
+    ORCH_CHECK(store->replicate(replication).ok());
+    took_ms = us_since(start) / 1000;
+  });
+  Latencies latencies;
+  const MonoTime start = system_clock().monotonic();
+  for (uint32_t i = 0; system_clock().monotonic() - start < kDuration || i < 10; ++i) {
+    const MonoTime before = system_clock().monotonic();
+    ORCH_CHECK(store->commit(some_write(i % kKeys)).ok());
+    latencies.us.push_back(us_since(before));
+  }
+  growth.join();
+  std::printf("grow with %7zu objects            %9.0f ms   the longest write: %.0f ms\n",
+              store->count(""), took_ms, latencies.at(1) / 1000);
+}
+
 void run(const std::string& folder) {
   measure_fsync(folder);
   bench::Load alone, many;
@@ -250,6 +282,8 @@ void run(const std::string& folder) {
     measure_watchers(*store);
   }
   measure_recovery(folder + "/b");
+  measure_growth(folder + "/a");
+  measure_growth(folder + "/b");
   compare_with_etcd(alone, many);
 }
 
