@@ -25,6 +25,10 @@ bool same_fact(const std::string& a, const std::string& b) {
   return a == b || (left && right && *left == *right);
 }
 
+cluster::Enrollment new_enrollment(const ServerOptions& options) {
+  return {cluster::new_cluster_number(system_random()), true, facts_of(options)};
+}
+
 Status explain(Status status, const std::string& server) {
   if (status.code == 401)
     return unauthorized("the server " + server +
@@ -171,9 +175,7 @@ Result<std::optional<cluster::Enrollment>> settle_enrollment(ServerOptions* opti
   if (options->cluster_init && !options->server.empty())
     return bad_request(
         "--cluster-init begins a cluster and --server joins another: give one of them");
-  if (options->cluster_init)
-    return std::optional(cluster::Enrollment{cluster::new_cluster_number(system_random()), true,
-                                             facts_of(*options)});
+  if (options->cluster_init) return std::optional(new_enrollment(*options));
   if (options->server.empty()) return std::optional<cluster::Enrollment>();
   enrollment = ORCH_TRY(join(options));
   options->node.token.clear();
@@ -181,9 +183,9 @@ Result<std::optional<cluster::Enrollment>> settle_enrollment(ServerOptions* opti
   return enrollment;
 }
 
-Result<std::unique_ptr<cluster::Cluster>> open_cluster(const ServerOptions& options,
-                                                       const cluster::Enrollment& enrollment,
-                                                       const ServerPlace& place) {
+Result<std::unique_ptr<cluster::Cluster>> open_cluster(
+    const ServerOptions& options, const std::optional<cluster::Enrollment>& enrollment,
+    const ServerPlace& place) {
   const std::string& data_dir = options.node.data_dir;
   cluster::Options cluster;
   cluster.ca = ORCH_TRY(apiserver::open_ca(tls_dir(data_dir), system_clock()));
@@ -193,9 +195,10 @@ Result<std::unique_ptr<cluster::Cluster>> open_cluster(const ServerOptions& opti
   cluster.address = place.address;
   cluster.encryption_config = encryption_config_of(options);
   cluster.version = kVersion;
-  cluster.enrollment = enrollment;
+  cluster.single = !enrollment;
+  cluster.enrollment = enrollment ? *enrollment : new_enrollment(options);
   cluster.wait = [](int fd, int timeout_ms) { return wait_for_end(fd, timeout_ms); };
-  if (enrollment.begins) ORCH_TRY(cluster::write_enrollment(data_dir, enrollment));
+  if (enrollment && enrollment->begins) ORCH_TRY(cluster::write_enrollment(data_dir, *enrollment));
   return cluster::Cluster::open(std::move(cluster));
 }
 

@@ -1,6 +1,6 @@
 // cluster: how `orch server` comes to be one of several servers: by its data directory, which
-// remembers it, or by the flags --cluster-init and --server at the first start. docs/
-// high-availability.md tells the user's side.
+// remembers it, by the flags --cluster-init and --server at the first start, or, while it runs, by
+// another server that joins. docs/high-availability.md tells the user's side.
 #pragma once
 
 #include <memory>
@@ -20,12 +20,12 @@ namespace orch::cli {
 // token is taken out of `options`, where it would be the nodes'. Status code 0: told to end.
 Result<std::optional<cluster::Enrollment>> settle_enrollment(ServerOptions* options);
 
-// Where `orch server` will serve, and as what.
+// Where `orch server` will serve, and as what. Without an enrollment it is a single server.
 struct ServerPlace {
   std::string name, address;  // "10.0.0.1:6443"
 };
 Result<std::unique_ptr<cluster::Cluster>> open_cluster(const ServerOptions& options,
-                                                       const cluster::Enrollment& enrollment,
+                                                       const std::optional<cluster::Enrollment>&,
                                                        const ServerPlace& place);
 
 // Where the store was found damaged: this server gets in anew before it is opened again (server/

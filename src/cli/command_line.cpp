@@ -86,7 +86,8 @@ void add_server_flags(CLI::App* app, ServerOptions& o) {
   add_node_flags(app, o.node);
   add_identity_flags(app, o.identity);
   app->add_flag("--cluster-init", o.cluster_init,
-                "Begin a cluster of several servers, with what this one has")
+                "Be the first of several servers from the start on, with what this one has; a "
+                "single server becomes it by itself when another joins")
       ->envname(environment_name("cluster-init"));
   flag(app, "server", o.server,
        "Join the cluster of this server, https://HOST:6443; --token is its server-token then");
@@ -284,7 +285,6 @@ Parsed parse_command_line(int argc, char** argv) {
   app.footer(
       "\nStart here:\n  orch server            a whole cluster on this machine\n"
       "  orch agent --server https://HOST:6443 --token-file FILE   one more node\n"
-      "  orch server --cluster-init        the first of several servers\n"
       "  orch server --server https://HOST:6443 --token-file FILE  one more server\n");
 
   CLI::App* server = app.add_subcommand("server", "Run the control plane and, by default, a node");

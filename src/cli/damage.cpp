@@ -39,7 +39,8 @@ std::optional<Status> Damage::found() const {
 
 Result<void> Damage::answer(Status failure) {
   if (!store::is_damaged(failure)) return failure;
-  if (cluster_ == nullptr) return failure;  // It says so already.
+  // A single server's says so already.
+  if (cluster_ == nullptr || cluster_->replication() == nullptr) return failure;
   if (!cluster_->knows_others()) return store::unreadable(std::move(failure));
   return cluster::begin_repair(data_dir_, failure.message);
 }

@@ -15,7 +15,7 @@ namespace orch::cli {
 // Of one run of the server.
 class Damage {
  public:
-  // `cluster` is null for a single server; else it outlives this.
+  // `cluster` is null where the state lies elsewhere; else it outlives this.
   Damage(std::string data_dir, const cluster::Cluster* cluster);
 
   // Any thread. Does nothing for a server that knows no others, and for failures of other kinds.

@@ -201,7 +201,7 @@ LoopSetup loop_setup(const ServerOptions& options, const ServerSetup& setup,
 
 // The last is taken down first.
 struct Running {
-  std::unique_ptr<cluster::Cluster> cluster;  // None: a single server.
+  std::unique_ptr<cluster::Cluster> cluster;  // None: the state lies elsewhere.
   std::unique_ptr<Damage> damage;
   std::unique_ptr<apiserver::ApiServer> server;
 };
@@ -214,10 +214,8 @@ Result<Running> start_running(const ServerOptions& options, const ServerSetup& s
   const ServerPlace place{setup.node_name, advertised(options, setup) + ":" + port};
   for (;;) {
     Running running;
-    if (enrollment) {
-      ORCH_TRY(finish_repair(options, *enrollment, place));
-      running.cluster = ORCH_TRY(open_cluster(options, *enrollment, place));
-    }
+    if (enrollment) ORCH_TRY(finish_repair(options, *enrollment, place));
+    if (!engine) running.cluster = ORCH_TRY(open_cluster(options, enrollment, place));
     cluster::Cluster* const cluster = running.cluster.get();
     running.damage = std::make_unique<Damage>(options.node.data_dir, cluster);
     auto started = start_api_server(options, setup, engine, cluster, running.damage.get());

@@ -99,7 +99,7 @@ Result<std::unique_ptr<Table>> Table::open(const Options& options, Truth truth) 
     return truth == Truth::table ? unreadable(std::move(failure)) : failure;
   }
   Table* const self = table.get();
-  if (truth == Truth::log) self->on_damage_ = options.on_damage;
+  self->on_damage_ = options.on_damage;
   table->checkpointer_ = ORCH_TRY(Checkpointer::start(
       path, options, [self](Status failure) { self->latch(std::move(failure)); }));
   return table;

@@ -103,8 +103,8 @@ class Table {
 
   const std::string directory_, path_;
   const Cipher* const cipher_;
-  std::function<void(const Status&)> on_damage_;  // Of a replica's.
-  UniqueFd lock_;                                 // Before the connection: let go of last.
+  std::function<void(const Status&)> on_damage_;
+  UniqueFd lock_;  // Before the connection: let go of last.
   Connection connection_;
   std::optional<Statement> begin_, commit_, rollback_, put_, erase_, erase_all_, set_floor_,
       set_note_;

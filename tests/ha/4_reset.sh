@@ -38,6 +38,6 @@ saved=${saved%% *}
 on 4 "$ORCH" server --data-dir "$(data 4)" $(page \
   'orch server --cluster-reset --cluster-reset-restore-path /root/on-demand-20260102T030405.678Z.tar.gz' \
   /root/on-demand-20260102T030405.678Z.tar.gz "$saved")
-start 4 --cluster-init
+start 4
 ready_voters 4 1
 seen 4 anew

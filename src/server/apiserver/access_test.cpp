@@ -220,9 +220,9 @@ TEST_CASE("an administrator may ask on another's behalf, nobody else") {
   CHECK(self.json.at("status.allowed").as_bool());
 }
 
-TEST_CASE("a single server says how it becomes one of several, to those who may know") {
+TEST_CASE("a server with its state elsewhere says how to have several, to those who may know") {
   TestServer server;
-  CHECK(server.get("/orch/v1/members").message().find("--cluster-init") != std::string::npos);
+  CHECK(server.get("/orch/v1/members").message().find("--datastore-endpoint") != std::string::npos);
   CHECK(server.call_as("", "GET", "/orch/v1/members").code == 403);
   // No role gives it away.
   CHECK(server

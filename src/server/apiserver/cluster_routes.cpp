@@ -6,9 +6,10 @@
 namespace orch::apiserver {
 namespace {
 
-Status single_server() {
+Status kept_elsewhere() {
   return conflict(
-      "this server is a single one: start it with --cluster-init, and other servers can join");
+      "this server keeps its state in a datastore: start other servers with the same "
+      "--datastore-endpoint instead of letting them join");
 }
 
 }  // namespace
@@ -23,7 +24,7 @@ User ClusterRoutes::server_user(const http::Request& request) {
 
 Result<void> ClusterRoutes::serve_servers(const std::shared_ptr<http::Exchange>& exchange,
                                           std::string_view path) {
-  if (!cluster_) return single_server();
+  if (!cluster_) return kept_elsewhere();
   if (path == cluster::kPeerPath) return cluster_->accept_peer(exchange, store_);
   ORCH_TRY(cluster_->check_newcomer(exchange->request()));
   return answer(exchange, [this, exchange]() -> Result<api::Value> {
@@ -47,7 +48,7 @@ Result<void> ClusterRoutes::serve_members(const std::shared_ptr<http::Exchange>&
   if (!user.in_group(kMastersGroup)) {
     return forbidden("the cluster's servers are a matter of system:masters alone");
   }
-  if (!cluster_) return single_server();
+  if (!cluster_) return kept_elsewhere();
   const http::Request& request = exchange->request();
   if (request.method == "GET") {
     return answer(exchange, [this] { return cluster_->list_members(store_); });

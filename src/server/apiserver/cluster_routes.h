@@ -1,6 +1,6 @@
-// cluster_routes: what is below /orch/v1 when this server is one of several (server/cluster): other
-// servers' streams, newcomers, and the members that an administrator sees. On a single server all
-// of it answers how to make it one of several.
+// cluster_routes: what is below /orch/v1 for a cluster of several servers (server/cluster): other
+// servers' streams, newcomers, and the members that an administrator sees. Where the state is kept
+// elsewhere all of it answers how to have several servers there.
 //
 // Whatever waits has threads of its own: those for slow requests may all wait for a leader, whom
 // only these can bring.

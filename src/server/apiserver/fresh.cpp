@@ -5,7 +5,7 @@
 namespace orch::apiserver {
 
 void Fresh::when(std::function<void(Result<void>)> then) {
-  if (alone_) return then({});
+  if (alone()) return then({});
   store_.sync([this, then = std::move(then)](Result<void> caught_up) {
     if (threads_.run([then, caught_up] { then(caught_up); })) return;
     then(service_unavailable("the server is shutting down or overloaded"));
@@ -13,7 +13,7 @@ void Fresh::when(std::function<void(Result<void>)> then) {
 }
 
 Result<void> Fresh::wait() {
-  if (alone_) return {};
+  if (alone()) return {};
   // Shared, for the store's thread may still be inside set_value() when we have the answer.
   const auto promise = std::make_shared<std::promise<Result<void>>>();
   std::future<Result<void>> answer = promise->get_future();

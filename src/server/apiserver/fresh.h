@@ -18,10 +18,9 @@ class Fresh {
  public:
   static constexpr size_t kThreads = 2;
 
-  // `alone`: nobody else writes to what this store keeps.
-  Fresh(store::Store& store, bool alone) : store_(store), alone_(alone) {}
+  explicit Fresh(store::Store& store) : store_(store) {}
 
-  bool alone() const { return alone_; }
+  bool alone() const { return store_.alone(); }
   // Calls `then` once all that was acknowledged anywhere before this call is visible here: at once,
   // on this thread, when alone; else on a thread of its own. 503 when nobody leads for too long.
   void when(std::function<void(Result<void>)> then);
@@ -32,7 +31,6 @@ class Fresh {
 
  private:
   store::Store& store_;
-  const bool alone_;
   TaskPool threads_{kThreads};
 };
 

@@ -28,7 +28,8 @@ Result<void> store_check(const Health& health, std::string_view root) {
   if (store == store::Health::away && root != "livez") {
     return service_unavailable("the datastore can't be reached");
   }
-  if (health.several && health.store.leadership().leader == 0 && root != "livez") {
+  const bool several = health.several && !health.store.alone();
+  if (several && health.store.leadership().leader == 0 && root != "livez") {
     return service_unavailable("no server leads the cluster, or this one takes no part in it");
   }
   return {};

@@ -1,5 +1,6 @@
 // Leading: the work that one server of several does for all of them, while it leads: controllers,
-// the scheduler, who is listed as a server. A single server leads always.
+// the scheduler, who is listed as a server. A single server leads always, in term 0; the work is
+// begun anew when it becomes one of several.
 //
 // Work begins when this server leads and has seen all that earlier leaders did; it ends when this
 // server leads no longer. Between the two another server may begin already: what the old leader's
@@ -29,7 +30,7 @@ class Leading {
    public:
     virtual ~Work() = default;
   };
-  // Called on this object's thread.
+  // Called on this object's thread. Null: there is nothing to do in that term.
   using Begin = std::function<std::unique_ptr<Work>(uint64_t term)>;
 
   explicit Leading(store::Store& store) : store_(store) {}

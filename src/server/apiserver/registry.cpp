@@ -19,8 +19,8 @@ struct Registry::Job {
 void Registry::submit(WriteRequest request, WriteDone done) {
   auto job = std::make_shared<Job>();
   job->request = std::move(request);
-  job->request.keep_body = !fresh_.alone();
   job->fresh = fresh_.alone();
+  job->request.keep_body = !job->fresh;
   job->done = std::move(done);
   if (!quotas_.concerns(job->request)) return attempt(std::move(job));
   submit_by_turns(std::move(job));
@@ -61,7 +61,8 @@ void Registry::attempt(std::shared_ptr<Job> job) {
   }
   job->plan = *std::move(plan);
   store::Write write = *std::move(job->plan.write);
-  if (fresh_.alone()) write.counted.reset();  // The gate lets in one at a time.
+  // On one server the gate lets in one at a time. (It may be one of several since it was asked.)
+  if (!job->request.keep_body) write.counted.reset();
   job->counted = write.counted.has_value();
   Histogram& took = !write.bytes                   ? metrics_.store_deletes
                     : write.expected_revision == 0 ? metrics_.store_creates

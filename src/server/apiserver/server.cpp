@@ -79,7 +79,7 @@ Result<std::unique_ptr<store::Store>> open_store(const Options& options,
   store.relaxed_flush_ms = 300'000;
   // 4 MiB: the fsync of what is moved holds up the log's, the more the longer.
   store.checkpoint_pages = 1024;
-  if (options.cluster) store.replication = &options.cluster->replication();
+  if (options.cluster) store.replication = options.cluster->replication();
   store.on_damage = options.on_damage;
   return store::Store::open(std::move(store), [](std::string_view key, std::string_view bytes) {
     return tags_of_stored(api::Schema::builtin(), key, bytes);
@@ -152,7 +152,7 @@ struct ApiServer::Rooms {
         audit(std::move(audit_)),
         indexes(std::move(indexes_)),
         store(std::move(opened)),
-        fresh(*store, options.cluster == nullptr && options.engine == nullptr),
+        fresh(*store),
         timers(*options.clock),
         tokens(std::move(tokens_)),
         authorizer(indexes->policy, indexes->nodes),
@@ -291,7 +291,7 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(Options options) {
   return server;
 }
 
-// A single server lists itself; of several the leader keeps the list.
+// A single server lists itself, once; of several the leader keeps the list.
 Result<void> ApiServer::list_servers(const SeenServer& self) {
   if (self.address.is_loopback()) {
     log::warning("apiserver",
@@ -299,11 +299,13 @@ Result<void> ApiServer::list_servers(const SeenServer& self) {
                  "default/kubernetes has no endpoints");
   }
   cluster::Cluster* const cluster = rooms_->options.cluster;
-  if (cluster == nullptr) {
+  if (cluster == nullptr || rooms_->store->alone()) {
     std::map<Ipv4, int> missed;
-    return publish_servers(*api("system:apiserver"), plan_list({self}, {}, &missed));
+    ORCH_TRY(publish_servers(*api("system:apiserver"), plan_list({self}, {}, &missed)));
   }
-  rooms_->leading.add([this, self, cluster](uint64_t term) {
+  if (cluster == nullptr) return {};
+  rooms_->leading.add([this, self, cluster](uint64_t term) -> std::unique_ptr<Leading::Work> {
+    if (rooms_->store->alone()) return nullptr;
     return std::make_unique<ServerList>(api("system:apiserver", term), self, [this, cluster] {
       return look_at_servers(*cluster, *rooms_->store);
     });

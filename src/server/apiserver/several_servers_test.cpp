@@ -73,7 +73,7 @@ struct OneOfSeveral {
         : admission(store, system_random()),
           authorizer(indexes.policy, indexes.nodes),
           quotas(store),
-          fresh(store, false),
+          fresh(store),
           registry({store, admission, authorizer, indexes.policy, quotas, indexes.services,
                     system_clock(), system_random()},
                    fresh, metrics) {}

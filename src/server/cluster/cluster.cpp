@@ -59,7 +59,7 @@ std::optional<store::Member> member_of(const store::Store& store, uint64_t id) {
 }  // namespace
 
 Cluster::Cluster(Options options, ServerIdentity self)
-    : options_(std::move(options)), self_(std::move(self)) {}
+    : options_(std::move(options)), self_(std::move(self)), begins_(options_.enrollment.begins) {}
 
 Result<std::unique_ptr<Cluster>> Cluster::open(Options options) {
   ServerIdentity self =
@@ -84,11 +84,10 @@ void Cluster::stop() {
 // Getting in ----------------------------------------------------------------------------------
 
 Result<void> Cluster::enter(store::Store& store) {
-  if (options_.enrollment.begins) {
-    // The log stands by now. Were it lost later on, this server must not begin another one.
-    Enrollment begun = options_.enrollment;
-    begun.begins = false;
-    ORCH_TRY(write_enrollment(options_.data_dir, begun));
+  if (store.alone()) return {};
+  {
+    const std::lock_guard lock(growing_);
+    ORCH_TRY(note_begun());
   }
   for (int wait_ms = kFirstRetryMs;; wait_ms = std::min(2 * wait_ms, kLastRetryMs)) {
     auto entered = try_to_enter(store);
@@ -109,6 +108,16 @@ Result<void> Cluster::enter(store::Store& store) {
       if (contact.server != self_.id) static_cast<void>(introduce_to(contact));
     }
   });
+  return {};
+}
+
+// The log stands by now. Were it lost later on, this server must not begin another one.
+Result<void> Cluster::note_begun() {
+  if (!begins_) return {};
+  Enrollment begun = options_.enrollment;
+  begun.begins = false;
+  ORCH_TRY(write_enrollment(options_.data_dir, begun));
+  begins_ = false;
   return {};
 }
 
@@ -194,10 +203,28 @@ Result<Value> Cluster::serve_newcomer(const http::Request& request, store::Store
   return welcome(body, store);
 }
 
-Result<Value> Cluster::welcome(const Value& request, const store::Store& store) const {
+// The enrollment comes first: wherever the process dies, the next start begins the log, or finds it
+// begun and goes on with it.
+Result<void> Cluster::grow(store::Store& store) {
+  const std::lock_guard lock(growing_);
+  if (store.alone()) {
+    ORCH_TRY(write_enrollment(options_.data_dir, options_.enrollment));
+    if (Result<void> grown = store.replicate(replication_); !grown) {
+      // Should it stay, the next start begins the log.
+      static_cast<void>(remove_enrollment(options_.data_dir));
+      return std::move(grown).status().in("become one of several servers");
+    }
+    log::info("cluster",
+              "this server is one of several now, in cluster " + options_.enrollment.cluster);
+  }
+  return note_begun();
+}
+
+Result<Value> Cluster::welcome(const Value& request, store::Store& store) {
   const std::string& nonce = request["nonce"].as_string();
   if (nonce.size() < kMinNonce || nonce.size() > kMaxNonce) return bad_request("nonce: malformed");
   ORCH_TRY(check_name(servers(store), 0, request["name"].as_string()));
+  ORCH_TRY(grow(store));
   Welcome welcome;
   welcome.cluster = options_.enrollment.cluster;
   welcome.server = self_.id;
@@ -266,6 +293,8 @@ Result<void> Cluster::replace(uint64_t lost, const Contact& newcomer, store::Sto
 // Administrators ------------------------------------------------------------------------------
 
 std::vector<Server> Cluster::servers(const store::Store& store) const {
+  // A single server's log knows nobody.
+  if (store.alone()) return {{self_.id, options_.name, options_.address, true, true}};
   return list_servers(store.members(), contacts_->all(), store.leadership().leader);
 }
 

@@ -1,5 +1,7 @@
 // Cluster: this server's part in a cluster of several: who it is, how it reaches the others, how it
-// lets new ones in and gets in itself. A single server has none.
+// lets new ones in and gets in itself. A single server is a cluster of one, whose store is its own
+// until the first other server asks to join: then it becomes the first of a replicated log, while
+// it serves. (A server whose state lies elsewhere, Options::engine of the store, has no Cluster.)
 //
 // cli/cluster.cpp makes it before the API server; that opens the store with replication(), serves
 // what is below /orch/v1 by it (apiserver/cluster_routes.h), and calls enter() once it listens.
@@ -7,6 +9,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -39,6 +42,7 @@ struct Options {
   std::string version;            // Of orch, for messages.
   crypto::Identity ca;
   Enrollment enrollment;
+  bool single = false;    // The enrollment counts, and is written, once another server joins.
   Wait wait;
   Clock* clock = &system_clock();
   Random* random = &system_random();
@@ -49,7 +53,10 @@ class Cluster {
   static Result<std::unique_ptr<Cluster>> open(Options options);
   ~Cluster() { stop(); }
 
-  const store::Replication& replication() const { return replication_; }
+  // What the store is opened with; null: as a single server's.
+  const store::Replication* replication() const {
+    return options_.single ? nullptr : &replication_;
+  }
   // A DNS name that must stand in the certificate that this server serves HTTPS with.
   std::string serving_name() const { return cluster::serving_name(self_.id); }
 
@@ -68,8 +75,9 @@ class Cluster {
   Result<void> accept_peer(const std::shared_ptr<http::Exchange>& exchange, store::Store& store);
   // Whether a request for kServersPath comes from somebody who may: 401 otherwise. Never waits.
   Result<void> check_newcomer(const http::Request& request) const;
-  // A request for kServersPath: who shows the proof is welcomed; who has become a server by that
-  // asks to be added, as a learner. These wait, for seconds.
+  // A request for kServersPath: who shows the proof is welcomed (which makes a single server one of
+  // several); who has become a server by that asks to be added, as a learner. These wait, for
+  // seconds.
   Result<api::Value> serve_newcomer(const http::Request& request, store::Store& store);
   // The servers, after a look at each. Blocking, for seconds at most.
   std::vector<Server> inspected(const store::Store& store) const;
@@ -85,7 +93,9 @@ class Cluster {
   Cluster(Options options, ServerIdentity self);
   std::vector<Server> servers(const store::Store& store) const;
   State inspect(const Server& server) const;
-  Result<api::Value> welcome(const api::Value& request, const store::Store& store) const;
+  Result<api::Value> welcome(const api::Value& request, store::Store& store);
+  Result<void> grow(store::Store& store);
+  Result<void> note_begun();
   Result<api::Value> add(uint64_t server, const api::Value& request, store::Store& store);
   Result<void> replace(uint64_t lost, const Contact& newcomer, store::Store& store);
 
@@ -101,6 +111,8 @@ class Cluster {
   std::unique_ptr<Contacts> contacts_;
   std::unique_ptr<Peers> peers_;
   store::Replication replication_;
+  std::mutex growing_;  // Held while the log begins, and over
+  bool begins_;         // whether the enrollment on disk says that it has yet to.
   TaskPool greetings_{1};
 };
 

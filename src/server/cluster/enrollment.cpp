@@ -64,6 +64,10 @@ Result<std::optional<Enrollment>> read_enrollment(const std::string& data_dir) {
   return std::optional(*std::move(enrollment));
 }
 
+Result<void> remove_enrollment(const std::string& data_dir) {
+  return remove_tree(path_in(data_dir));
+}
+
 Result<void> write_enrollment(const std::string& data_dir, const Enrollment& enrollment) {
   ORCH_TRY(make_dirs(member_dir(data_dir), 0700));
   const Value value = Value::object({{"cluster", enrollment.cluster},

@@ -33,6 +33,7 @@ Result<Facts> read_facts(const api::Value& value);
 std::string new_cluster_number(Random& random);
 // Nothing when there is no file: a single server.
 Result<std::optional<Enrollment>> read_enrollment(const std::string& data_dir);
+Result<void> remove_enrollment(const std::string& data_dir);
 // Durable and atomic.
 Result<void> write_enrollment(const std::string& data_dir, const Enrollment& enrollment);
 
