@@ -18,6 +18,7 @@ namespace {
 
 constexpr int kFirstRetryMs = 1'000, kLastRetryMs = 30'000;
 constexpr size_t kMaxPemBytes = 64u << 10;
+constexpr std::string_view kScheme = "https://";
 
 // Networks are the same however their base is written.
 bool same_fact(const std::string& a, const std::string& b) {
@@ -55,7 +56,7 @@ Result<cluster::Welcome> join_with_patience(const cluster::JoinWish& wish) {
 
 Result<cluster::Enrollment> join(ServerOptions* options) {
   const std::string& data_dir = options->node.data_dir;
-  if (!options->server.starts_with("https://"))
+  if (!options->server.starts_with(kScheme))
     return bad_request("--server \"" + options->server + "\": must be like https://10.0.0.1:6443");
   const JoinToken token = ORCH_TRY(given_server_token(*options));
   if (file_exists(data_dir + "/server/db/orch.db"))
@@ -195,6 +196,8 @@ Result<std::unique_ptr<cluster::Cluster>> open_cluster(
   cluster.address = place.address;
   cluster.encryption_config = encryption_config_of(options);
   cluster.version = kVersion;
+  if (options.server.starts_with(kScheme))
+    cluster.ask_first = options.server.substr(kScheme.size());
   cluster.single = !enrollment;
   cluster.enrollment = enrollment ? *enrollment : new_enrollment(options);
   cluster.wait = [](int fd, int timeout_ms) { return wait_for_end(fd, timeout_ms); };

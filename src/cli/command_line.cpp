@@ -90,7 +90,8 @@ void add_server_flags(CLI::App* app, ServerOptions& o) {
                 "single server becomes it by itself when another joins")
       ->envname(environment_name("cluster-init"));
   flag(app, "server", o.server,
-       "Join the cluster of this server, https://HOST:6443; --token is its server-token then");
+       "Join the cluster of this server, https://HOST:6443; --token is its server-token then. "
+       "Once joined: a server to ask first, if all have moved");
   add_datastore_flags(app, o);
   flag(app, "bind-address", o.bind_address, "Address to listen on");
   flag(app, "https-listen-port", o.https_listen_port, "Port to listen on");

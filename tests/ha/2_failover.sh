@@ -48,3 +48,15 @@ plug_in "$lost"
 until_written "$lost" back >/dev/null
 seen "$lost" cut-off
 ready_voters "$lost" 3
+
+# All of them come back elsewhere: none finds another but by a word.
+for n in 1 2 3; do stop "$n"; done
+for n in 1 2 3; do set_address "$n" 192.168.250.20"$n"; done
+begin 1
+# shellcheck disable=SC2046
+begin 2 $(page 'orch server --server https://MOVED:6443' MOVED "${addresses[1]}")
+# shellcheck disable=SC2046
+begin 3 $(page 'orch server --server https://MOVED:6443' MOVED "${addresses[1]}")
+for n in 1 2 3; do wait_for_line "$work/server-$n.log" "server: ready;" "${pids[$n]}" 60; done
+for n in 1 2 3; do ready_voters "$n" 3; done
+has "$(member 2 list)" "server-3  *192.168.250.203:6443"

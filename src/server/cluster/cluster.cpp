@@ -90,6 +90,7 @@ Result<void> Cluster::enter(store::Store& store) {
     ORCH_TRY(note_begun());
   }
   for (int wait_ms = kFirstRetryMs;; wait_ms = std::min(2 * wait_ms, kLastRetryMs)) {
+    if (!options_.ask_first.empty() && !asked_first_) greetings_.run([this] { ask_first(); });
     auto entered = try_to_enter(store);
     if (entered) break;
     const Status& why = entered.status();
@@ -127,6 +128,18 @@ Result<void> Cluster::introduce_to(const Contact& contact) {
       0,        options_.version};
   return contacts_->learn(
       ORCH_TRY(introduce(self, contacts_->all(), contact, peers_->stopping_fd())));
+}
+
+// Which of the servers is there shows by the name that its certificate has.
+void Cluster::ask_first() {
+  for (Contact contact : contacts_->all()) {
+    if (contact.server == self_.id || asked_first_) continue;
+    contact.address = options_.ask_first;
+    const Result<void> introduced = introduce_to(contact);
+    if (introduced) asked_first_ = true;
+    log::info("cluster", introduced ? contact.name + " is at " + contact.address
+                                    : "--server: " + introduced.status().message);
+  }
 }
 
 Result<void> Cluster::introduce_to_any() {

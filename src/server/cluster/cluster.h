@@ -7,6 +7,7 @@
 // what is below /orch/v1 by it (apiserver/cluster_routes.h), and calls enter() once it listens.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -42,6 +43,7 @@ struct Options {
   std::string version;            // Of orch, for messages.
   crypto::Identity ca;
   Enrollment enrollment;
+  std::string ask_first;  // Where another server may be that no contact says: "10.0.0.9:6443".
   bool single = false;    // The enrollment counts, and is written, once another server joins.
   Wait wait;
   Clock* clock = &system_clock();
@@ -101,6 +103,7 @@ class Cluster {
 
   Result<void> introduce_to(const Contact& contact);
   Result<void> introduce_to_any();
+  void ask_first();
   Result<void> try_to_enter(store::Store& store);
   // Waits for what the store calls back about.
   using Started = std::function<void(std::function<void(Result<void>)>)>;
@@ -113,6 +116,7 @@ class Cluster {
   store::Replication replication_;
   std::mutex growing_;  // Held while the log begins, and over
   bool begins_;         // whether the enrollment on disk says that it has yet to.
+  std::atomic<bool> asked_first_{false};
   TaskPool greetings_{1};
 };
 
