@@ -18,14 +18,17 @@ Damage::Damage(std::string data_dir, const cluster::Cluster* cluster)
 }
 
 void Damage::tell(const Status& failure) {
-  if (!store::is_damaged(failure) || cluster_ == nullptr || !cluster_->knows_others()) return;
+  const bool removed = store::is_removed(failure);
+  if (!removed && !store::is_damaged(failure)) return;
+  if (cluster_ == nullptr || !cluster_->knows_others()) return;
   {
     const std::lock_guard lock(mutex_);
     if (found_) return;
     found_ = failure;
   }
   // The next start may not come upon it again.
-  if (auto begun = cluster::begin_repair(data_dir_, failure.message); !begun) {
+  const auto begun = removed ? Result<void>() : cluster::begin_repair(data_dir_, failure.message);
+  if (!begun) {
     log::error("server", "note that the store is damaged: " + begun.status().message);
   }
   const uint64_t one = 1;

@@ -1,6 +1,7 @@
 // Damage: what `orch server` does when it turns out that its store is damaged (store/damage.h). One
 // of several servers repairs itself (server/cluster/repair.h): at once when that is found at a
-// start, else by ending, for its next start to do so. A single one says what can be restored.
+// start, else by ending, for its next start to do so. A single one says what can be restored. A
+// server that was removed while it ran ends, too.
 #pragma once
 
 #include <mutex>
@@ -20,7 +21,7 @@ class Damage {
 
   // Any thread. Does nothing for a server that knows no others, and for failures of other kinds.
   void tell(const Status& failure);
-  int told_fd() const { return told_.get(); }  // Readable once there is damage.
+  int told_fd() const { return told_.get(); }  // Readable once the server has to end.
   std::optional<Status> found() const;
 
   // Begins a repair of what keeps the server from starting, or gives back why it can't start.

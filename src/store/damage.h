@@ -13,4 +13,8 @@ namespace orch::store {
 Status damaged(std::string message);
 bool is_damaged(const Status& status);
 
+// The other way in which one of several servers is at its end: the others don't count it any more.
+Status removed(std::string message);
+bool is_removed(const Status& status);
+
 }  // namespace orch::store

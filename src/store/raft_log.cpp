@@ -307,9 +307,7 @@ void RaftLog::take_queue() {
 // What others see of it.
 void RaftLog::publish() {
   const bool broken = replica_->broken().has_value();
-  if (broken && !broken_.exchange(true) && on_damage_ && is_damaged(*replica_->broken())) {
-    on_damage_(*replica_->broken());
-  }
+  if (broken && !broken_.exchange(true) && on_damage_) on_damage_(*replica_->broken());
   const Leadership now{.term = replica_->term(),
                        .leader = broken ? 0 : replica_->leader(),
                        .ours = !broken && replica_->leads()};

@@ -237,7 +237,7 @@ void Replica::turn() {
 
 void Replica::look_at_members() {
   if (!membership_.was_removed()) return;
-  fail(service_unavailable("this server was removed from the cluster; its data is left as it was"));
+  fail(removed("this server was removed from the cluster; its data is left as it was"));
   refuse_all(*broken_);
 }
 

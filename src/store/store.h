@@ -161,9 +161,9 @@ struct Options {
   // differences, each key once, what went as removed at that state's revision. Quick; calls nothing
   // of the store.
   std::function<void(std::span<const Event>)> follow = {};
-  // One of several servers finds, while the store is open, that what it has on disk is damaged
-  // (damage.h): it takes no part any more, and has to start anew. Any thread, perhaps more than
-  // once. Quick; calls nothing of the store.
+  // One of several servers takes no part any more: what lies on its disk is damaged, or it was
+  // removed (damage.h), or its log fails otherwise; or what lies on a single server's disk is found
+  // to be damaged. Any thread, perhaps more than once. Quick; calls nothing of the store.
   std::function<void(const Status&)> on_damage = {};
   const Cipher* cipher = nullptr;  // Outlives the store. Null: everything lies on disk as it is.
   std::string vfs;  // The SQLite VFS beneath; "" is the system's. Tests put a failing disk here.

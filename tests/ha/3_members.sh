@@ -30,7 +30,10 @@ asked=$(another "$led")
 member "$asked" remove "server-$led"
 ready_voters "$asked" 2
 until_written "$asked" without-it >/dev/null
-stop "$led"
+# It ends by itself.
+wait_for_line "$work/server-$led.log" "orch: this server was removed" "${pids[$led]}" 30
+wait "${pids[$led]}" && fail "a server that was removed ended as if all were well"
+unset "pids[$led]"
 rm -rf "$(data "$led")"
 start "$led" --server "$(url "$asked")" --token "$token"
 ready_voters "$asked" 3
