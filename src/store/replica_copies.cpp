@@ -182,6 +182,12 @@ void Replica::take_vote_request(raft_message* message) {
   };
   raft_server* const before = own();
   const int role = before == nullptr ? RAFT_VOTER : before->role;
+  const bool learns = role != RAFT_VOTER && raft_state(&raft_) == RAFT_FOLLOWER;
+  if (learns && now() - raft_.election_timer_start >= raft_.election_timeout) {
+    auto& silent = raft_.follower_state.current_leader;
+    silent.id = 0;
+    raft_free(std::exchange(silent.address, nullptr));
+  }
   if (before != nullptr) before->role = RAFT_VOTER;
   receive_(&io_, message);
   if (raft_server* const after = own()) after->role = role;
