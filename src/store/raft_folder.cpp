@@ -42,7 +42,8 @@ bool is_half_begun(const std::string& folder) {
   for (const auto& file : std::filesystem::directory_iterator(folder, code)) {
     const std::string name = file.path().filename();
     const bool may_be = name.starts_with("metadata") || name.starts_with("tmp-") ||
-                        name == "boot" || name == kFirstEntry;
+                        name == "boot" || name == "vote" || name == "reached" ||
+                        name == kFirstEntry;
     if (!may_be) return false;
   }
   return !code;
@@ -58,7 +59,7 @@ bool has_raft_log(const std::string& directory) {
 Result<void> forget_half_a_beginning(const std::string& directory) {
   const std::string folder = log_directory(directory);
   if (!is_half_begun(folder)) return {};
-  for (const char* name : {"metadata1", "metadata2", kFirstEntry}) {
+  for (const char* name : {"metadata1", "metadata2", "vote", "reached", kFirstEntry}) {
     ORCH_TRY(remove_tree(folder + "/" + name));
   }
   return {};

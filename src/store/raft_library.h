@@ -18,3 +18,10 @@ extern "C" {
 
 static_assert(RAFT_VERSION_NUMBER == 2201, "docs/adr/0006-replication.md says what to check again");
 static_assert(sizeof(raft) == 992 && sizeof(raft_message) == 96, "not as a C compiler lays it out");
+
+namespace orch::store {
+
+// Of room for entries on disk: where most voters have less, libraft refuses more of them.
+inline constexpr unsigned kLowRoomKilobytes = 4 * 1024;
+
+}  // namespace orch::store

@@ -43,6 +43,15 @@ uint32_t size_in(std::string_view frame) {
 
 }  // namespace
 
+void shut_streams(uv_loop_t* loop) {
+  const auto shut = [](uv_handle_t* handle, void*) {
+    uv_os_fd_t fd = -1;
+    const bool is_stream = handle->type == UV_TCP || handle->type == UV_NAMED_PIPE;
+    if (is_stream && uv_fileno(handle, &fd) == 0) ::shutdown(fd, SHUT_RDWR);
+  };
+  uv_walk(loop, shut, nullptr);
+}
+
 // Our messages to one server.
 struct RaftStreams::Outgoing {
   Outgoing(RaftStreams* streams, uint64_t to) : owner(streams), server(to) {}

@@ -28,6 +28,10 @@ extern "C" {
 
 namespace orch::store {
 
+// Ends all streams of a loop that will not run again, libraft's, too: whoever is at the other end
+// hears of it, and opens another one to this server's next life.
+void shut_streams(uv_loop_t* loop);
+
 class RaftStreams final : public Peers {
  public:
   // All must outlive it; `loop` must have ended.

@@ -75,6 +75,7 @@ Replica::Replica(const Options& options, raft_io& io, Machine& machine, Store::T
   raft_set_heartbeat_timeout(&raft_, kQuietMs);
   raft_set_install_snapshot_timeout(&raft_, kCopyAgainMs);
   raft_set_pre_vote(&raft_, true);
+  raft_set_capacity_threshold(&raft_, kLowRoomKilobytes);
 }
 
 Replica::~Replica() = default;
@@ -162,9 +163,11 @@ Status Replica::unknown_outcome() {
 int Replica::apply_entry(raft_fsm* fsm, const raft_buffer* buffer, void** result) {
   *result = nullptr;
   Replica* const self = replica_of(fsm);
-  if (self->broken_) return RAFT_CORRUPT;
+  if (self->broken_) return 0;
   const Result<void> applied = self->apply({static_cast<const char*>(buffer->base), buffer->len});
-  return applied.ok() ? 0 : self->fail(applied.status());
+  // libraft would free twice what came with the message that led to this.
+  if (!applied.ok()) self->fail(applied.status());
+  return 0;
 }
 
 int Replica::fail(Status why) {
@@ -227,6 +230,7 @@ void Replica::turn() {
   look_at_leader();
   look_at_members();
   give_up_late();
+  refuse_when_full();
   fill_batches();
   send_batches();
   reads_.turn(standing());
@@ -304,15 +308,20 @@ void Replica::send_batches() {
   if (known_leader_ == 0 || handed_over_) return forwarded_.clear();
   if (leads() && writes_first_copy()) return;
   if (leads()) {
-    for (std::string& bytes : std::exchange(forwarded_, {})) submit(std::move(bytes));
+    for (std::string& bytes : std::exchange(forwarded_, {})) (void)submit(std::move(bytes));
   }
   forwarded_.clear();
   if (sent_ < open_.size()) sent_at_ = now();
   for (; sent_ < open_.size(); ++sent_) {
     const std::string& bytes = open_[sent_].bytes;
     if (leads()) {
-      submit(bytes);
+      if (!submit(bytes)) {
+        refused_until_ = now() + options_.resend_ms;
+        break;
+      }
+      open_[sent_].seen = true;
     } else {
+      open_[sent_].seen = true;
       std::string out;
       pack_number(static_cast<uint64_t>(PeerMessage::batch), &out);
       peers_.send(known_leader_, out + bytes);
@@ -320,10 +329,10 @@ void Replica::send_batches() {
   }
 }
 
-// To libraft. What becomes of it is seen in apply(), so its callback only frees; a refusal, too, is
-// met by sending again.
-void Replica::submit(std::string bytes) {
-  if (raft_transferee(&raft_) != 0) return;
+// To libraft; false when most servers have no room for it. What becomes of it is seen in apply(),
+// so its callback only frees; a refusal, too, is met by sending again.
+bool Replica::submit(std::string bytes) {
+  if (raft_transferee(&raft_) != 0) return true;
   stamp_entry(bytes.data(), raft_last_index(&raft_) + 1, term());
   raft_buffer buffer{raft_malloc(bytes.size()), bytes.size()};
   ORCH_CHECK(buffer.base != nullptr);
@@ -331,11 +340,15 @@ void Replica::submit(std::string bytes) {
   auto* const request = new struct raft_apply();
   const auto free_it = [](struct raft_apply* done, int, void*) { delete done; };
   const int code = raft_apply(&raft_, request, &buffer, 1, free_it);
-  if (code == 0) return;
+  if (code == 0) return true;
   delete request;
-  // Of another failure than this, libraft has freed the entry already.
-  if (code != RAFT_NOTLEADER) return disk_failed(code);
+  // Of another failure than these, libraft has freed the entry already.
+  if (code != RAFT_NOTLEADER && code != RAFT_NOSPACE) {
+    disk_failed(raft_strerror(code));
+    return true;
+  }
   raft_free(buffer.base);
+  return code != RAFT_NOSPACE;
 }
 
 // --- Reading, and what others say.

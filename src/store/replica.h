@@ -93,7 +93,13 @@ class Replica {
   void turn();
   void set_election_ms(unsigned ms);
   // The log's disk failed otherwise than by being full: what is on it isn't known any more.
-  void disk_failed(int code);
+  void disk_failed(const std::string& why);
+  // The log has no room here: where this server leads and most of the others have none either,
+  // writes that nobody has seen yet are refused with this.
+  void set_full(std::optional<Status> why) { full_ = std::move(why); }
+  // Has the disk try to make room, with an entry of no effect. False: not now.
+  bool ask_for_room();
+  void refuse_all(const Status& why);
 
   bool leads();
   uint64_t leader();  // 0 when none is known.
@@ -122,6 +128,7 @@ class Replica {
     std::vector<Proposal> proposals;  // Empty when their callers were given up.
     std::string bytes;
     uint64_t since = 0;
+    bool seen = false;  // By the log, or by another server.
   };
   // libraft's callbacks, and what stands between it and its disk and network.
   static int start_io(raft_io* io, unsigned ms, raft_io_tick_cb tick, raft_io_recv_cb receive);
@@ -164,9 +171,9 @@ class Replica {
   uint64_t heir();
   void fill_batches();
   void send_batches();
-  void submit(std::string bytes);
+  bool submit(std::string bytes);
   void give_up_late();
-  void refuse_all(const Status& why);
+  void refuse_when_full();
   ReadIndex::Standing standing();
 
   const Options options_;
@@ -194,7 +201,8 @@ class Replica {
   uint64_t hand_over_since_ = 0;
   bool transferring_ = false;
   struct raft_transfer transfer_ {};
-  std::optional<Status> broken_;
+  std::optional<Status> broken_, full_;
+  uint64_t refused_until_ = 0;  // Most servers have no room; then it is tried again.
 
   Progress progress_;
   uint64_t batches_ = 0;  // Numbered so far.

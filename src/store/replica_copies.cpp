@@ -196,6 +196,10 @@ void Replica::take_vote_request(raft_message* message) {
 int Replica::send_message(raft_io* io, raft_io_send* request, const raft_message* message,
                           raft_io_send_cb done) {
   Replica* const self = replica_of(io);
+  if (self->broken_) {  // Least of all what its disk could not keep.
+    done(request, RAFT_CANCELED);
+    return 0;
+  }
   if (message->type == RAFT_APPEND_ENTRIES) {
     uint64_t& told = self->told_commit_[message->server_id];
     told = std::max<uint64_t>(told, message->append_entries.leader_commit);
@@ -220,20 +224,20 @@ int Replica::load(raft_io* io, raft_term* term, raft_id* voted_for, raft_snapsho
 int Replica::set_term(raft_io* io, raft_term term) {
   Replica* const self = replica_of(io);
   const int code = self->set_term_(io, term);
-  if (code != 0) self->disk_failed(code);
+  if (code != 0) self->disk_failed(raft_strerror(code));
   return code;
 }
 
 int Replica::set_vote(raft_io* io, raft_id server) {
   Replica* const self = replica_of(io);
   const int code = self->set_vote_(io, server);
-  if (code != 0) self->disk_failed(code);
+  if (code != 0) self->disk_failed(raft_strerror(code));
   return code;
 }
 
-void Replica::disk_failed(int code) {
+void Replica::disk_failed(const std::string& why) {
   if (broken_) return;
-  fail(service_unavailable(std::string("the log could not be written: ") + raft_strerror(code) +
+  fail(service_unavailable("the log could not be written: " + why +
                            "; this server takes no part until orch is restarted"));
 }
 

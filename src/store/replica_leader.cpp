@@ -1,4 +1,5 @@
-// Replica: what a leader does beside proposing: it says at once what is agreed on, and hands over.
+// Replica: what a leader does beside proposing: it says at once what is agreed on, hands over,
+// and refuses writes when the log has no room.
 #include <algorithm>
 
 #include "store/replica.h"
@@ -67,6 +68,28 @@ uint64_t Replica::heir() {
 void Replica::end_handing_over() {
   transferring_ = false;
   if (const auto done = std::exchange(handed_over_, nullptr)) done();
+}
+
+// A batch that nobody has seen never was, and its number is free again.
+void Replica::refuse_when_full() {
+  if (!full_ || !leads() || (now() >= refused_until_ && !writes_first_copy())) return;
+  const Status why = *full_;
+  for (; !open_.empty() && !open_.back().seen; open_.pop_back(), --batches_) {
+    for (const Proposal& proposal : open_.back().proposals) proposal.done(why);
+  }
+  const auto waiting = std::exchange(waiting_, {});
+  for (const Waiting& each : waiting) each.proposal.done(why);
+  waiting_bytes_ = 0;
+}
+
+bool Replica::ask_for_room() {
+  if (!leads() || broken_ || writes_first_copy()) return false;
+  auto* const request = new struct raft_barrier();
+  const auto free_it = [](struct raft_barrier* done, int) { delete done; };
+  raft_set_capacity_threshold(&raft_, 0);
+  if (raft_barrier(&raft_, request, free_it) != 0) delete request;
+  raft_set_capacity_threshold(&raft_, kLowRoomKilobytes);
+  return true;
 }
 
 }  // namespace orch::store
