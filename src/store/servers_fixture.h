@@ -83,15 +83,18 @@ class TestServer final : public PeerStreams {
   ~TestServer() override { stop(); }
 
   void start(bool begins = false) {
+    if (const Result<void> started = try_start(begins); !started) FAIL(started.status().message);
+  }
+  Result<void> try_start(bool begins = false) {
     replication_.begins = begins;
-    open(options_);
+    return open(options_);
   }
   // As a single server, which may grow with replication().
   void start_single() {
     replication_.begins = true;
     Options single = options_;
     single.replication = nullptr;
-    open(single);
+    if (const Result<void> opened = open(single); !opened) FAIL(opened.status().message);
   }
   void start_alone() {
     replication_.alone = true;
@@ -101,6 +104,11 @@ class TestServer final : public PeerStreams {
     if (!store_) return;
     wires_.take_away(id_);
     store_.reset();
+  }
+  // As a server that never was one.
+  void forget() {
+    stop();
+    ORCH_CHECK(remove_tree(folder_.path()).ok() && make_dirs(folder_.path(), 0700).ok());
   }
   void move_to(const std::string& address) { replication_.address = address; }
 
@@ -136,10 +144,8 @@ class TestServer final : public PeerStreams {
   }
 
  private:
-  void open(const Options& options) {
-    auto opened = Store::open(options, tag_by_key);
-    if (!opened) FAIL(opened.status().message);
-    store_ = *std::move(opened);
+  Result<void> open(const Options& options) {
+    store_ = ORCH_TRY(Store::open(options, tag_by_key));
     wires_.put(id_, replication_.address, &*store_);
     store_->on_leadership([this](const Leadership& now) {
       const std::lock_guard lock(mutex_);
@@ -147,6 +153,7 @@ class TestServer final : public PeerStreams {
       ++leaderships_;
       changed_.notify_all();
     });
+    return {};
   }
 
   Wires& wires_;

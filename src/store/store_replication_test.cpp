@@ -188,6 +188,24 @@ TEST_CASE("a write for one term is refused in any other, on every server") {
 }
 
 // libraft tells followers only with its next heartbeat what is agreed on.
+TEST_CASE("a sole voter's next life has a term of its own") {
+  Wires wires;
+  TestServer server(wires, 1);
+  server.start(true);
+  server.wait_for_leader();
+  const uint64_t first = server->leadership().term;
+  Write late = put("/a/1");
+  late.only_in_term = first;
+  must(server->commit(late));
+  server.stop();
+  server.start();
+  server.wait_for_leader();
+  CHECK(server->leadership().term > first);
+  CHECK(server->commit(late).status().code == 503);
+  late.only_in_term = server->leadership().term;
+  must(server->commit(late));
+}
+
 TEST_CASE("a writer at a follower does not wait for heartbeats") {
   ThreeServers servers;
   TestServer& follower = *servers.others(servers.first.wait_for_leader())[0];
