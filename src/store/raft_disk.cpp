@@ -17,8 +17,7 @@ namespace {
 constexpr unsigned kConnectAgainMs = 250;  // libraft, to a server that it can't reach.
 constexpr unsigned kRoomAgainMs = 500;     // libraft, when a full disk may have room again.
 constexpr unsigned kNeverMs = std::numeric_limits<unsigned>::max();
-constexpr uintmax_t kFileBytes = 8u << 20;      // What libraft makes room for at a time.
-constexpr unsigned kRoomyKilobytes = 8 * 1024;  // One file that is ready.
+constexpr uintmax_t kFileBytes = 8u << 20;  // What libraft makes room for at a time.
 
 // What the last configuration in the log, agreed on or not, says.
 bool is_only_voter(raft_id server, const raft_snapshot* snapshot, const raft_entry* entries,
@@ -301,6 +300,9 @@ void RaftDisk::hear(raft_tracer* tracer, int type, const void* info) {
     disk->fail(disk->seam_.io.errmsg);
   } else if (said.starts_with(kRetryFile)) {
     disk->room_failed(std::string(said.substr(kRetryFile.size())));
+  } else if (disk->no_room_ && said.starts_with("completed creation of ")) {
+    disk->no_room_ = false;
+    log::info("store", "there is space again in " + disk->folder_);
   } else if (said.starts_with("retry snapshot write")) {
     disk->copy_waits_ = true;
   } else if (said.starts_with("truncate segment ") || said.starts_with("unlink segment ") ||
@@ -333,9 +335,6 @@ std::string RaftDisk::why_full() const {
 
 void RaftDisk::turn() {
   if (unfinished_) fail("a file could not be finished");
-  if (!no_room_ || io_capacity() < kRoomyKilobytes) return;
-  no_room_ = false;
-  log::info("store", "there is space again in " + folder_);
 }
 
 }  // namespace orch::store

@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "disk_faults.h"
+#include "store/damage.h"
 #include "store/servers_fixture.h"
 
 namespace orch::store {
@@ -68,12 +69,6 @@ void check(Store& store, const Expected& expected) {
   }
 }
 
-// A start that refuses must say which file, and what to do.
-bool names_the_damage(const std::string& message) {
-  return message.find("/raft") != std::string::npos &&
-         message.find("let it join again") != std::string::npos;
-}
-
 // One voter by itself.
 struct Alone {
   Alone() { options.directory = folder.path(); }
@@ -126,7 +121,7 @@ void fail_every_operation(Fault fault, bool power) {
     auto again = alone.open();
     if (!again.ok()) {
       INFO(again.status().message);
-      CHECK(names_the_damage(again.status().message));
+      CHECK(is_damaged(again.status()));
       ++refused;
     } else {
       check(**again, expected);
@@ -265,7 +260,7 @@ void fail_a_follower(Fault fault, bool power, bool joins) {
       CHECK(is_same);
     } else if (!again.ok()) {
       INFO(again.status().message);
-      CHECK(names_the_damage(again.status().message));
+      CHECK(is_damaged(again.status()));
       ++refused;
     }
     check(*servers.first, expected);
@@ -311,7 +306,7 @@ void flip_bits(const std::string& image, const Expected& expected) {
     auto store = alone.open();
     if (!store.ok()) {
       INFO(store.status().message);
-      CHECK(names_the_damage(store.status().message));
+      CHECK(is_damaged(store.status()));
       ++refused;
       return;
     }
