@@ -289,9 +289,8 @@ void RaftLog::take_queue() {
 void RaftLog::publish() {
   const bool broken = core_->replica->broken().has_value();
   const bool is_news = broken && health_.load() != Health::failed;
-  health_ = broken     ? std::optional(Health::failed)
-            : is_full_ ? std::optional(Health::full)
-                       : std::nullopt;
+  const Health bad = broken ? Health::failed : Health::full;
+  health_ = broken || is_full_ ? std::optional(bad) : std::nullopt;
   if (is_news && on_damage_) on_damage_(*core_->replica->broken());
   const Leadership now{.term = core_->replica->term(),
                        .leader = broken ? 0 : core_->replica->leader(),
