@@ -258,6 +258,7 @@ void Port::queue(Operation operation) {
       later(1, [answer = std::exchange(operation.answer, nullptr)] { answer(0); });
     operation.ms = under_way_.empty() ? 700 : 0;
   }
+  ++queued_;
   under_way_.push_back(std::move(operation));
   if (under_way_.size() == 1) begin_next();
 }
@@ -270,6 +271,14 @@ void Port::when_space(const std::function<void()>& what) {
   constexpr uint64_t kAgainMs = 500;
   if (!disk_.full) return what();
   later(kAgainMs, [this, what] { when_space(what); });
+}
+
+// There is space, and so many operations are over.
+void Port::when_written(uint64_t count, const std::function<void()>& what) {
+  when_space([this, count, what] {
+    if (queued_ - under_way_.size() >= count) return what();
+    later(1, [this, count, what] { when_written(count, what); });
+  });
 }
 
 void Port::finish_first() {
@@ -312,13 +321,15 @@ int Port::put(raft_io* io, unsigned keep, raft_io_snapshot_put* request,
     const raft_buffer& piece = snapshot->bufs[i];
     copy.bytes.append(static_cast<const char*>(piece.base), piece.len);
   }
+  const uint64_t before = keep == 0 ? self->queued_ : 0;
   // Beside the entries, which are written meanwhile: without any to be kept, it takes these along.
-  self->later(self->world_.write_ms() * 3, [self, keep, copy = std::move(copy), request, done] {
-    self->when_space([self, keep, copy, request, done] {
-      self->disk_.take(copy, keep);
-      done(request, 0);
-    });
-  });
+  self->later(self->world_.write_ms() * 3,
+              [self, keep, before, copy = std::move(copy), request, done] {
+                self->when_written(before, [self, keep, copy, request, done] {
+                  self->disk_.take(copy, keep);
+                  done(request, 0);
+                });
+              });
   return 0;
 }
 

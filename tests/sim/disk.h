@@ -106,6 +106,7 @@ class Port {
 
   void queue(Operation operation);
   void when_space(const std::function<void()>& what);
+  void when_written(uint64_t count, const std::function<void()>& what);
   void begin_next();
   void finish_first();
   void later(uint64_t ms,
@@ -125,6 +126,7 @@ class Port {
   raft_io_tick_cb tick_ = nullptr;
   raft_io_recv_cb receive_ = nullptr;
   std::deque<Operation> under_way_;
+  uint64_t queued_ = 0;  // Operations so far.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
