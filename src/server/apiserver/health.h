@@ -12,7 +12,7 @@ namespace orch::apiserver {
 
 struct Health {
   const store::Store& store;
-  const bool several = false;         // The store is one of several servers'.
+  const bool several = false;         // The store is, or may become, one of several servers'.
   std::atomic<bool> started{false};   // What every cluster has stands.
   std::atomic<bool> stopping{false};  // Whoever balances load should look elsewhere.
 };
