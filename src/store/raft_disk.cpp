@@ -19,30 +19,6 @@ constexpr unsigned kRoomAgainMs = 500;     // libraft, when a full disk may have
 constexpr unsigned kNeverMs = std::numeric_limits<unsigned>::max();
 constexpr uintmax_t kFileBytes = 8u << 20;  // What libraft makes room for at a time.
 
-// What the last configuration in the log, agreed on or not, says.
-bool is_only_voter(raft_id server, const raft_snapshot* snapshot, const raft_entry* entries,
-                   size_t count) {
-  const auto alone_in = [server](const raft_configuration& configuration) {
-    size_t voters = 0, ours = 0;
-    for (unsigned i = 0; i < configuration.n; ++i) {
-      if (configuration.servers[i].role != RAFT_VOTER) continue;
-      ++voters;
-      if (configuration.servers[i].id == server) ++ours;
-    }
-    return voters == 1 && ours == 1;
-  };
-  for (size_t i = count; i > 0; --i) {
-    if (entries[i - 1].type != RAFT_CHANGE) continue;
-    raft_configuration configuration;
-    raft_configuration_init(&configuration);
-    const bool alone = raft_configuration_decode(&entries[i - 1].buf, &configuration) == 0 &&
-                       alone_in(configuration);
-    raft_configuration_close(&configuration);
-    return alone;
-  }
-  return snapshot != nullptr && alone_in(snapshot->configuration);
-}
-
 }  // namespace
 
 struct RaftDisk::Append {
@@ -155,12 +131,7 @@ int RaftDisk::load(raft_io* io, raft_term* term, raft_id* voted_for, raft_snapsh
     std::snprintf(io->errmsg, sizeof io->errmsg, "%s", merged.status().message.c_str());
     return RAFT_CORRUPT;
   }
-  const auto* const self = static_cast<const raft*>(io->data);
-  if (!is_only_voter(self->id, *snapshot, *entries, *count)) {
-    return *term == 0 ? 0 : disk->keep_vote(*term, *voted_for);
-  }
-  *voted_for = 0;
-  return disk->raise_term(io, ++*term);
+  return *term == 0 ? 0 : disk->keep_vote(*term, *voted_for);
 }
 
 // libraft frees twice what came with a message whose term or vote it could not keep.
@@ -169,14 +140,11 @@ int RaftDisk::kept(int code) {
   return 0;
 }
 
-int RaftDisk::raise_term(raft_io* io, raft_term term) {
-  const int code = inner_.set_term(io, term);
-  return code != 0 ? code : keep_vote(term, 0);
-}
-
 int RaftDisk::set_term(raft_io* io, raft_term term) {
   RaftDisk* const disk = of(io);
-  return disk->failed_ ? 0 : disk->kept(disk->raise_term(io, term));
+  if (disk->failed_) return 0;
+  const int code = disk->inner_.set_term(io, term);
+  return disk->kept(code != 0 ? code : disk->keep_vote(term, 0));
 }
 
 int RaftDisk::set_vote(raft_io* io, raft_id server) {

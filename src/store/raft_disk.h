@@ -13,9 +13,6 @@
 //   that is known to be on disk is noted in the file `reached`, without a sync.
 // - It makes room for entries in advance. Where that fails, it tries again, twice a second.
 //
-// Raft allows a server to raise its own term at any time. A sole voter does so when it starts, for
-// nobody else would: so its lives are told apart by their terms (Write::only_in_term).
-//
 // On the loop's thread.
 #pragma once
 
@@ -88,7 +85,6 @@ class RaftDisk {
   unsigned io_capacity() const { return seam_.io.capacity; }
   Result<void> merge_vote(raft_term* term, raft_id* voted_for) const;
   int keep_vote(raft_term term, raft_id voted_for);
-  int raise_term(raft_io* io, raft_term term);
   int kept(int code);
   Result<void> lower_reached(raft_index index);
   void note_appended(raft_index last);

@@ -221,18 +221,19 @@ int Replica::load(raft_io* io, raft_term* term, raft_id* voted_for, raft_snapsho
   return set_term(io, ++*term);
 }
 
+// libraft frees twice what came with a message whose term or vote it could not keep. So it hears
+// nothing of that; what it says from then on is not sent.
 int Replica::set_term(raft_io* io, raft_term term) {
   Replica* const self = replica_of(io);
-  const int code = self->set_term_(io, term);
-  if (code != 0) self->disk_failed(raft_strerror(code));
-  return code;
+  if (const int code = self->set_term_(io, term); code != 0) self->disk_failed(raft_strerror(code));
+  return 0;
 }
 
 int Replica::set_vote(raft_io* io, raft_id server) {
   Replica* const self = replica_of(io);
-  const int code = self->set_vote_(io, server);
-  if (code != 0) self->disk_failed(raft_strerror(code));
-  return code;
+  if (const int code = self->set_vote_(io, server); code != 0)
+    self->disk_failed(raft_strerror(code));
+  return 0;
 }
 
 void Replica::disk_failed(const std::string& why) {
