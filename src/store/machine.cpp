@@ -175,14 +175,6 @@ Result<Committed> Machine::stage(const Write& write, Batch* batch) {
   return Committed{event.revision, event.record, event.previous};
 }
 
-Result<void> Machine::check_claims(const Write& write) const {
-  for (const std::string& claim : write.tags.claims) {
-    const RecordPtr holder = claims_.holder(claim);
-    if (holder && holder->key != write.key) return claim_held(claim, holder->key);
-  }
-  return {};
-}
-
 void Machine::give_back_claims(const Batch& batch) {
   for (const auto& [event, durability] : std::ranges::reverse_view(batch.steps)) {
     claims_.change(event.type == EventType::put ? event.record : nullptr, event.previous);

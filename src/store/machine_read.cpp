@@ -112,6 +112,15 @@ Range Machine::range_then(const Query& query) const {
   return range;
 }
 
+// The log's thread, before it writes.
+Result<void> Machine::check_claims(const Write& write) const {
+  for (const std::string& claim : write.tags.claims) {
+    const RecordPtr holder = claims_.holder(claim);
+    if (holder && holder->key != write.key) return claim_held(claim, holder->key);
+  }
+  return {};
+}
+
 Result<std::unique_ptr<Watch>> Machine::watch(std::string_view prefix, int64_t from_revision,
                                               Sink sink, WhenReplaced when) {
   // No publish() comes between the look at the history and joining the hub.
