@@ -220,24 +220,29 @@ Result<Membership::Step> Membership::plan(const MemberChange& change) const {
 }
 
 Result<bool> Membership::begin(const Order& order) {
-  // First: what isn't agreed on yet may be taken back, so nothing follows from it.
+  const Result<Step> step = plan(order.change);
   if (under_way_ || log_.configuration_uncommitted_index != 0 ||
       log_.leader_state.promotee_id != 0) {
-    return conflict("another change of the servers is under way");
+    if (!step.ok() || *step != Step::nothing) {
+      return conflict("another change of the servers is under way");
+    }
+    // It may be taken back yet: the answer waits until it is agreed on.
+    orders_.push_back(order);
+    return true;
   }
-  const Step step = ORCH_TRY(plan(order.change));
-  if (step == Step::nothing) return false;
+  if (!step.ok()) return step.status();
+  if (*step == Step::nothing) return false;
   if (raft_transferee(&log_) != 0) return true;  // The next leader is asked again.
-  if (step == Step::hand_over) {
+  if (*step == Step::hand_over) {
     hand_over_();
     return true;
   }
   auto* const work = new Work();
   work->owner = this;
   under_way_ = order;
-  const int code = step == Step::promote ? raft_assign(&log_, &work->request, order.change.server,
-                                                       RAFT_VOTER, finished)
-                                         : configure(order.change, work);
+  const int code = *step == Step::promote ? raft_assign(&log_, &work->request, order.change.server,
+                                                        RAFT_VOTER, finished)
+                                          : configure(order.change, work);
   if (code == 0) return true;
   log_.legacy.change = nullptr;
   delete work;

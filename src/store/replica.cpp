@@ -313,6 +313,7 @@ void Replica::send_batches() {
   forwarded_.clear();
   if (sent_ < open_.size()) sent_at_ = now();
   for (; sent_ < open_.size(); ++sent_) {
+    if (leads() && waits_for_first_copy()) return;
     const std::string& bytes = open_[sent_].bytes;
     if (leads()) {
       if (!submit(bytes)) {

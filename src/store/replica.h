@@ -162,6 +162,10 @@ class Replica {
   void lead_to_first_copy();
   // Nothing may be appended meanwhile: the disk forgets it with the rest of the log.
   bool writes_first_copy() const { return copy_ != nullptr && !has_copy_; }
+  // It is made when nothing is under way: until then one entry at a time is.
+  bool waits_for_first_copy() {
+    return !has_copy_ && raft_last_applied(&raft_) < raft_last_index(&raft_);
+  }
 
   uint64_t now() { return io_.time(&io_); }
   void look_at_leader();
