@@ -26,6 +26,8 @@
 // - A follower of libraft's that gets a change of the members behind other entries never knows it
 //   as agreed on: its copies of the state say who the members were before. So such a change comes
 //   first, and no copy is made in the moment in which one is agreed on.
+// - When a newer copy has taken the place of the one that libraft meant to send, it sends the newer
+//   with the older's term; who gets it dies of the next entry. So the term is put right.
 // - A learner of libraft's never votes, also when it was made a voter and has not heard of it.
 // - What is broken takes no part: libraft gets neither messages nor ticks any more.
 #pragma once
@@ -137,6 +139,7 @@ class Replica {
   bool lets_in(const raft_message& message);
   void take_vote_request(raft_message* message);
   void look_for_old_disk(const raft_append_entries& entries);
+  void hold_back_change(raft_append_entries* sent) const;
   static int send_message(raft_io* io, raft_io_send* request, const raft_message* message,
                           raft_io_send_cb done);
   static int load(raft_io* io, raft_term* term, raft_id* voted_for, raft_snapshot** snapshot,
@@ -229,6 +232,7 @@ class Replica {
   // The log on disk may begin with the first entry, but the state need not: it may be a single
   // server's that grew. So a copy of it is the first thing that the log gets.
   bool has_copy_ = false, made_first_copy_ = false;
+  raft_term read_copy_term_ = 0;  // Of the copy that was read last, to be sent.
   std::unique_ptr<StateCopy> copy_;  // While libraft writes it.
 };
 

@@ -205,9 +205,23 @@ int Replica::send_message(raft_io* io, raft_io_send* request, const raft_message
     told = std::max<uint64_t>(told, message->append_entries.leader_commit);
     self->append_version_ = message->append_entries.version;
   }
-  const bool is_copy = message->type == RAFT_INSTALL_SNAPSHOT;
-  if (is_copy && message->install_snapshot.data.len == 0) return RAFT_NOCONNECTION;
-  return self->send_(io, request, message, done);
+  raft_message sent = *message;
+  if (sent.type == RAFT_APPEND_ENTRIES) self->hold_back_change(&sent.append_entries);
+  if (sent.type == RAFT_INSTALL_SNAPSHOT) {
+    if (sent.install_snapshot.data.len == 0) return RAFT_NOCONNECTION;
+    sent.install_snapshot.last_term = self->read_copy_term_;
+  }
+  return self->send_(io, request, &sent, done);
+}
+
+// Who has a change of the members in its log goes by it. So nobody has one that its leader may lose
+// with its power: of two servers the other would wait for it for ever. (What is left out here is
+// sent again.)
+void Replica::hold_back_change(raft_append_entries* sent) const {
+  for (unsigned i = 0; i < sent->n_entries; ++i) {
+    const raft_index index = sent->prev_log_index + 1 + i;
+    if (sent->entries[i].type == RAFT_CHANGE && index > raft_.last_stored) sent->n_entries = i;
+  }
 }
 
 int Replica::load(raft_io* io, raft_term* term, raft_id* voted_for, raft_snapshot** snapshot,
@@ -266,6 +280,7 @@ int Replica::get_copy(raft_io* io, raft_io_snapshot_get* request, raft_io_snapsh
       copy->bufs = static_cast<raft_buffer*>(raft_calloc(1, sizeof *copy->bufs));
       copy->n_bufs = 1;
     }
+    own->self->read_copy_term_ = copy->term;
     own->done(own->theirs, copy, 0);
   };
   const int code = replica_of(io)->get_copy_(io, &getting->request, got);
