@@ -232,7 +232,7 @@ class Replica {
   // The log on disk may begin with the first entry, but the state need not: it may be a single
   // server's that grew. So a copy of it is the first thing that the log gets.
   bool has_copy_ = false, made_first_copy_ = false;
-  raft_term read_copy_term_ = 0;  // Of the copy that was read last, to be sent.
+  raft_term read_copy_term_ = 0;     // Of the copy that was read last, to be sent.
   std::unique_ptr<StateCopy> copy_;  // While libraft writes it.
 };
 
