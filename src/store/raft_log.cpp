@@ -276,6 +276,8 @@ void RaftLog::look_for_room() {
     asked_for_room_ = core_->replica->ask_for_room();
   }
   if (std::exchange(is_full_, full) == full) return;
+  // Before anybody is refused because of it.
+  if (full && !health_.load()) health_ = std::optional(Health::full);
   if (!full) machine_.flush();  // There may be room for the table, too.
   const auto why = [this] { return service_unavailable(core_->disk->why_full()); };
   core_->replica->set_full(full ? std::optional(why()) : std::nullopt);
