@@ -72,7 +72,7 @@ void default_binding(Value& binding) {
   }
 }
 
-void validate_subject(const Value& subject, const std::string& path, Causes& causes) {
+void validate_rbac_subject(const Value& subject, const std::string& path, Causes& causes) {
   const std::string& kind = subject["kind"].as_string();
   if (subject["name"].empty()) add_required(&causes, at(path, "name"));
   if (kind == "ServiceAccount") {
@@ -115,7 +115,7 @@ void validate_any_binding(const Value& binding, bool in_namespace, Causes& cause
   }
   const Value& subjects = binding["subjects"];
   for (size_t i = 0; i < subjects.size(); ++i) {
-    validate_subject(subjects[i], at("subjects", i), causes);
+    validate_rbac_subject(subjects[i], at("subjects", i), causes);
   }
 }
 

@@ -100,12 +100,12 @@ void validate_replica_set_update(const Value& set, const Value& old, std::string
   validate_workload_update(set, old, subresource, causes);
 }
 
-bool is_rolling(const Value& deployment) {
+bool is_rolling_deployment(const Value& deployment) {
   return deployment.at("spec.strategy.type").as_string() == "RollingUpdate";
 }
 
 void default_deployment(Value& deployment) {
-  if (!is_rolling(deployment)) return;
+  if (!is_rolling_deployment(deployment)) return;
   Value& strategy = deployment["spec"]["strategy"];
   for (const char* field : {"maxUnavailable", "maxSurge"}) {
     if (std::as_const(strategy).at("rollingUpdate")[field].is_null()) {
@@ -126,7 +126,7 @@ void validate_deployment(const Value& deployment, Causes& causes) {
   }
   const Value& rolling = spec.at("strategy.rollingUpdate");
   const std::string path = "spec.strategy.rollingUpdate";
-  if (!is_rolling(deployment)) {
+  if (!is_rolling_deployment(deployment)) {
     if (!rolling.is_null()) {
       add_forbidden(&causes, path, "may not be specified when strategy `type` is 'Recreate'");
     }

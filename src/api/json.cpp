@@ -1,19 +1,12 @@
-// The tree, and RapidJSON's reader behind it. RapidJSON is included here, in json_write.cpp
-// and, for the names of its errors, in json_syntax.cpp alone.
+// The tree, and RapidJSON's reader behind it.
 #include "api/json.h"
-
-#define RAPIDJSON_ASSERT(x) ORCH_CHECK(x)
-#define RAPIDJSON_HAS_STDSTRING 1
-#ifdef __SSE2__
-#define RAPIDJSON_SSE2
-#endif
-#include <rapidjson/reader.h>
 
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
 
 #include "api/json_syntax.h"
+#include "api/rapidjson.h"
 #include "base/strings.h"
 
 namespace orch::api {

@@ -1,8 +1,8 @@
 #include "api/json_syntax.h"
 
-#include <rapidjson/error/error.h>
-
 #include <cctype>
+
+#include "api/rapidjson.h"
 
 namespace orch::api {
 namespace {

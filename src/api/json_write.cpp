@@ -1,15 +1,11 @@
 // Values as JSON text: compact on the way of every write, indented for people.
-#include "api/json.h"
-
-#define RAPIDJSON_ASSERT(x) ORCH_CHECK(x)
-#define RAPIDJSON_HAS_STDSTRING 1
-#include <rapidjson/prettywriter.h>
-#include <rapidjson/writer.h>
-
 #include <array>
 #include <charconv>
 #include <cmath>
 #include <cstring>
+
+#include "api/json.h"
+#include "api/rapidjson.h"
 
 namespace orch::api {
 

@@ -10,6 +10,9 @@
 
 namespace orch::api {
 
+// On a pod that stands for one that a node runs of its own accord.
+inline constexpr std::string_view kMirrorAnnotation = "kubernetes.io/config.mirror";
+
 struct PodReferences {
   std::set<std::string> secrets;      // Volumes, environments, credentials for pulls.
   std::set<std::string> config_maps;  // Volumes and environments.

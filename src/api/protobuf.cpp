@@ -14,7 +14,6 @@
 namespace orch::api {
 namespace {
 
-constexpr std::string_view kMagic("k8s\0", 4);
 constexpr int64_t kNanosPerSecond = 1'000'000'000;
 
 // Seconds and nanos; the epoch is how Go writes the zero time.
@@ -285,8 +284,8 @@ Result<Value> decode_protobuf(const Schema& schema, std::string_view bytes,
     return too_large("a protobuf body of " + std::to_string(bytes.size()) +
                      " bytes is larger than the limit of " + std::to_string(limits.max_bytes));
   }
-  if (!bytes.starts_with(kMagic)) return malformed_protobuf();
-  const SmallMessage unknown = ORCH_TRY(read_small_message(bytes.substr(kMagic.size())));
+  if (!bytes.starts_with(kProtobufMagic)) return malformed_protobuf();
+  const SmallMessage unknown = ORCH_TRY(read_small_message(bytes.substr(kProtobufMagic.size())));
   const SmallMessage meta = ORCH_TRY(read_small_message(ORCH_TRY(unknown.text(1))));
   const std::string api_version(ORCH_TRY(meta.text(1))), kind(ORCH_TRY(meta.text(2)));
   if (!valid_utf8(api_version) || !valid_utf8(kind)) return malformed_protobuf();

@@ -14,6 +14,9 @@
 
 namespace orch::api {
 
+// What the envelope, runtime.Unknown, begins with.
+inline constexpr std::string_view kProtobufMagic("k8s\0", 4);
+
 inline constexpr std::string_view kProtobufType = "application/vnd.kubernetes.protobuf";
 
 struct ProtobufLimits {

@@ -14,7 +14,6 @@
 namespace orch::api {
 namespace {
 
-constexpr std::string_view kMagic("k8s\0", 4);
 // contentEncoding = 3 and contentType = 4 of runtime.Unknown, both empty.
 constexpr std::string_view kEnvelopeTail("\x1a\0\x22\0", 4);
 constexpr size_t kTypicalBytes = 2048;
@@ -157,7 +156,7 @@ void write_head(WireWriter* out, std::string_view api_version, std::string_view 
   out->text(2, kind);
   out->text(1, api_version);
   out->enclose(1, mark);
-  out->raw(kMagic);
+  out->raw(kProtobufMagic);
 }
 
 }  // namespace

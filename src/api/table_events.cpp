@@ -53,7 +53,7 @@ Value event_count(const Value& o, WallTime) {
   return std::max<int64_t>(1, either(o, "count", "deprecatedCount").as_int());
 }
 
-constexpr Cell kCells[] = {
+constexpr Cell kEventCells[] = {
     {"event_first_seen", event_first_seen}, {"event_last_seen", event_last_seen},
     {"event_object", event_object},         {"event_subobject", event_subobject},
     {"event_source", event_source},         {"event_message", event_message},
@@ -62,6 +62,6 @@ constexpr Cell kCells[] = {
 
 }  // namespace
 
-std::span<const Cell> event_cells() { return kCells; }
+std::span<const Cell> event_cells() { return kEventCells; }
 
 }  // namespace orch::api

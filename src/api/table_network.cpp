@@ -102,7 +102,7 @@ Value ingress_class_parameters(const Value& o, WallTime) {
 
 Value policy_pods(const Value& o, WallTime) { return text_of_selector(o["spec"]["podSelector"]); }
 
-constexpr Cell kCells[] = {
+constexpr Cell kNetworkCells[] = {
     {"service_cluster_ip", service_cluster_ip},
     {"service_external_ip", service_external_ip},
     {"service_ports", service_ports},
@@ -119,6 +119,6 @@ constexpr Cell kCells[] = {
 
 }  // namespace
 
-std::span<const Cell> network_cells() { return kCells; }
+std::span<const Cell> network_cells() { return kNetworkCells; }
 
 }  // namespace orch::api

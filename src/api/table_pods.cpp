@@ -152,7 +152,7 @@ std::string node_address(const Value& o, std::string_view type) {
 Value node_internal_ip(const Value& o, WallTime) { return node_address(o, "InternalIP"); }
 Value node_external_ip(const Value& o, WallTime) { return node_address(o, "ExternalIP"); }
 
-constexpr Cell kCells[] = {
+constexpr Cell kPodCells[] = {
     {"pod_ready", pod_ready},
     {"pod_status", pod_status},
     {"pod_restarts", pod_restarts},
@@ -166,6 +166,6 @@ constexpr Cell kCells[] = {
 
 }  // namespace
 
-std::span<const Cell> pod_cells() { return kCells; }
+std::span<const Cell> pod_cells() { return kPodCells; }
 
 }  // namespace orch::api

@@ -115,7 +115,7 @@ Value component_status(const Value& o, WallTime) {
 Value component_message(const Value& o, WallTime) { return healthy(o)["message"].as_string(); }
 Value component_error(const Value& o, WallTime) { return healthy(o)["error"].as_string(); }
 
-constexpr Cell kCells[] = {
+constexpr Cell kPolicyCells[] = {
     {"component_status", component_status},
     {"component_message", component_message},
     {"component_error", component_error},
@@ -138,6 +138,6 @@ constexpr Cell kCells[] = {
 
 }  // namespace
 
-std::span<const Cell> policy_cells() { return kCells; }
+std::span<const Cell> policy_cells() { return kPolicyCells; }
 
 }  // namespace orch::api

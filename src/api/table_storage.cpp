@@ -73,7 +73,7 @@ Value lifecycle_modes(const Value& o, WallTime) {
   return or_none(join(modes, ","));
 }
 
-constexpr Cell kCells[] = {
+constexpr Cell kStorageCells[] = {
     {"volume_modes", volume_modes},
     {"volume_claim", volume_claim},
     {"phase", phase},
@@ -88,6 +88,6 @@ constexpr Cell kCells[] = {
 
 }  // namespace
 
-std::span<const Cell> storage_cells() { return kCells; }
+std::span<const Cell> storage_cells() { return kStorageCells; }
 
 }  // namespace orch::api

@@ -138,7 +138,7 @@ Value autoscaler_metrics(const Value& o, WallTime) {
   return text;
 }
 
-constexpr Cell kCells[] = {
+constexpr Cell kWorkloadCells[] = {
     {"deployment_ready", deployment_ready},
     {"replicas_ready", replicas_ready},
     {"container_names", container_names},
@@ -160,6 +160,6 @@ constexpr Cell kCells[] = {
 
 }  // namespace
 
-std::span<const Cell> workload_cells() { return kCells; }
+std::span<const Cell> workload_cells() { return kWorkloadCells; }
 
 }  // namespace orch::api

@@ -16,7 +16,7 @@ namespace orch::cli {
 
 namespace {
 
-constexpr int kFirstRetryMs = 1'000, kLastRetryMs = 30'000;
+constexpr int kFirstJoinMs = 1'000, kLastJoinMs = 30'000;
 constexpr size_t kMaxPemBytes = 64u << 10;
 constexpr std::string_view kScheme = "https://";
 
@@ -30,7 +30,7 @@ cluster::Enrollment new_enrollment(const ServerOptions& options) {
   return {cluster::new_cluster_number(system_random()), true, facts_of(options)};
 }
 
-Status explain(Status status, const std::string& server) {
+Status explain_join(Status status, const std::string& server) {
   if (status.code == 401)
     return unauthorized("the server " + server +
                         " refuses the token: servers join with the one that stands there in "
@@ -44,10 +44,10 @@ Status explain(Status status, const std::string& server) {
 
 // Asks until the server has answered.
 Result<cluster::Welcome> join_with_patience(const cluster::JoinWish& wish) {
-  for (int wait_ms = kFirstRetryMs;; wait_ms = std::min(2 * wait_ms, kLastRetryMs)) {
+  for (int wait_ms = kFirstJoinMs;; wait_ms = std::min(2 * wait_ms, kLastJoinMs)) {
     auto welcome = cluster::ask_to_join(wish, system_random());
     if (welcome) return welcome;
-    if (!may_pass(welcome.status())) return explain(welcome.status(), wish.url);
+    if (!may_pass(welcome.status())) return explain_join(welcome.status(), wish.url);
     log::warning("cluster", "cannot join yet, trying again in " + std::to_string(wait_ms / 1000) +
                                 " s: " + welcome.status().message);
     if (wait_for_end(-1, wait_ms)) return Status{0, "", "told to end", {}};

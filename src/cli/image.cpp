@@ -16,11 +16,6 @@ Result<std::unique_ptr<images::Images>> open_images(const ImageOptions& options)
   return images::Images::open(images_options, system_clock(), system_random());
 }
 
-int complain(const Status& status) {
-  std::fprintf(stderr, "orch: %s\n", status.message.c_str());
-  return 1;
-}
-
 // 12 digits tell images apart, as users of other tools know it.
 std::string short_id(const std::string& id) { return id.substr(7, 12); }
 
@@ -34,10 +29,10 @@ std::string human_size(int64_t bytes) {
 
 int run_image_import(const ImageOptions& options) {
   auto images = open_images(options);
-  if (!images) return complain(images.status());
+  if (!images) return fail(images.status());
   for (const std::string& archive : options.archives) {
     const auto imported = (*images)->import_archive(archive);
-    if (!imported) return complain(imported.status());
+    if (!imported) return fail(imported.status());
     for (const images::ImageRef& image : *imported) {
       if (image.names.empty()) std::printf("imported %s\n", image.id.c_str());
       for (const std::string& name : image.names)
@@ -49,7 +44,7 @@ int run_image_import(const ImageOptions& options) {
 
 int run_image_list(const ImageOptions& options) {
   auto images = open_images(options);
-  if (!images) return complain(images.status());
+  if (!images) return fail(images.status());
   struct Row {
     std::string name, id, size;
   };

@@ -10,18 +10,13 @@ namespace orch::cli {
 
 namespace {
 
-int complain(const Status& status) {
-  std::fprintf(stderr, "orch: %s\n", status.message.c_str());
-  return 1;
-}
-
 snapshots::Place place_of(const SnapshotOptions& options) {
   return snapshots::place_of(options.data_dir, options.snapshot_dir);
 }
 
 int run_restore(const snapshots::Place& place, const std::string& snapshot) {
   const auto restored = snapshots::restore(place, snapshot);
-  if (!restored) return complain(restored.status());
+  if (!restored) return fail(restored.status());
   std::printf("restored %lld objects of %s; revisions go on at %lld\n",
               static_cast<long long>(restored->manifest.objects),
               restored->manifest.created.c_str(), static_cast<long long>(restored->revision));
@@ -35,20 +30,20 @@ int run_restore(const snapshots::Place& place, const std::string& snapshot) {
 
 int run_snapshot_save(const SnapshotOptions& options) {
   const auto saved = snapshots::save(place_of(options), options.save_name);
-  if (!saved) return complain(saved.status());
+  if (!saved) return fail(saved.status());
   std::printf("saved %s (%lld bytes)\n", saved->path.c_str(), static_cast<long long>(saved->bytes));
   return 0;
 }
 
 int run_snapshot_list(const SnapshotOptions& options) {
   const auto list = snapshots::list(place_of(options));
-  if (!list) return complain(list.status());
+  if (!list) return fail(list.status());
   std::printf("%-50s %-20s %9s %10s %12s\n", "NAME", "CREATED", "OBJECTS", "REVISION", "BYTES");
   int exit_code = 0;
   for (const snapshots::Snapshot& snapshot : *list) {
     const auto manifest = snapshots::read_manifest(snapshot.path);
     if (!manifest) {
-      exit_code = complain(manifest.status());
+      exit_code = fail(manifest.status());
       continue;
     }
     std::printf("%-50s %-20s %9lld %10lld %12lld\n", snapshot.file.c_str(),
@@ -60,7 +55,7 @@ int run_snapshot_list(const SnapshotOptions& options) {
 
 int run_snapshot_check(const SnapshotOptions& options) {
   const auto manifest = snapshots::check(snapshots::find(place_of(options), options.snapshot));
-  if (!manifest) return complain(manifest.status());
+  if (!manifest) return fail(manifest.status());
   std::printf("sound: %lld objects of %s\n", static_cast<long long>(manifest->objects),
               manifest->created.c_str());
   return 0;
@@ -72,7 +67,7 @@ int run_snapshot_restore(const SnapshotOptions& options) {
 
 int run_snapshot_prune(const SnapshotOptions& options) {
   const auto removed = snapshots::prune(place_of(options), options.prune_name, options.retention);
-  if (!removed) return complain(removed.status());
+  if (!removed) return fail(removed.status());
   for (const snapshots::Snapshot& snapshot : *removed)
     std::printf("removed %s\n", snapshot.path.c_str());
   return 0;

@@ -20,6 +20,9 @@
 
 namespace orch::client {
 
+// Of an object; 0 where it has none.
+int64_t revision_of(const api::Value& object);
+
 // namespace is "" for cluster-scoped objects.
 struct ObjectKey {
   std::string ns;

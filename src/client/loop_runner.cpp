@@ -20,10 +20,6 @@ bool same_resource(const api::Resource& a, const api::Resource& b) {
   return a.group == b.group && a.plural == b.plural;
 }
 
-int64_t revision_of(const api::Value& object) {
-  return parse_int(object.at("metadata.resourceVersion").as_string()).value_or(0);
-}
-
 }  // namespace
 
 Requeue Requeue::sooner(Requeue a, Requeue b) {

@@ -20,10 +20,6 @@ constexpr size_t kMaxEventBytes = api::kMaxDocumentBytes + (64 << 10);
 // How much longer than the watch asked for the server may stay silent.
 constexpr int kWatchSlackSeconds = 30;
 
-int64_t revision_of(const Value& object) {
-  return parse_int(object["metadata"]["resourceVersion"].as_string()).value_or(0);
-}
-
 }  // namespace
 
 class Reflector::Ticket : public Cache::Subscription {

@@ -12,8 +12,8 @@ namespace orch::store {
 namespace {
 
 constexpr size_t kMaxOpen = 4;  // Of ours; more of them would not be faster (facts in ADR 0006).
-constexpr size_t kMaxBatchWrites = 1024;
-constexpr size_t kMaxBatchBytes = 1u << 20;
+constexpr size_t kMaxEntryWrites = 1024;
+constexpr size_t kMaxEntryBytes = 1u << 20;
 constexpr size_t kMaxForwarded = 64;  // Of others; they send again.
 // libraft sends a heartbeat with a tick, unless it has sent something in so many milliseconds; to a
 // follower that it has not heard of since the tick before, which any quiet one is then, it also
@@ -31,7 +31,7 @@ Status no_leader() {
   return status;
 }
 
-size_t size_of(const Write& write) {
+size_t bytes_of(const Write& write) {
   return write.key.size() + (write.bytes ? write.bytes->size() : 0);
 }
 
@@ -215,7 +215,7 @@ Result<void> Replica::apply(std::string_view bytes) {
 
 void Replica::propose(Proposal proposal) {
   if (broken_) return proposal.done(*broken_);
-  waiting_bytes_ += size_of(proposal.write);
+  waiting_bytes_ += bytes_of(proposal.write);
   waiting_.push_back({std::move(proposal), now()});
 }
 
@@ -268,7 +268,7 @@ void Replica::look_at_leader() {
 void Replica::give_up_late() {
   const uint64_t time = now();
   while (!waiting_.empty() && time - waiting_.front().since >= options_.give_up_ms) {
-    waiting_bytes_ -= size_of(waiting_.front().proposal.write);
+    waiting_bytes_ -= bytes_of(waiting_.front().proposal.write);
     const Proposal late = std::move(waiting_.front().proposal);
     waiting_.pop_front();
     late.done(no_leader());
@@ -289,10 +289,10 @@ void Replica::fill_batches() {
     Batch batch{.number = ++batches_, .proposals = {}, .bytes = {}, .since = now()};
     std::vector<const Write*> writes;
     size_t bytes = 0;
-    while (!waiting_.empty() && batch.proposals.size() < kMaxBatchWrites &&
-           bytes < kMaxBatchBytes) {
-      bytes += size_of(waiting_.front().proposal.write);
-      waiting_bytes_ -= size_of(waiting_.front().proposal.write);
+    while (!waiting_.empty() && batch.proposals.size() < kMaxEntryWrites &&
+           bytes < kMaxEntryBytes) {
+      bytes += bytes_of(waiting_.front().proposal.write);
+      waiting_bytes_ -= bytes_of(waiting_.front().proposal.write);
       batch.since = std::min(batch.since, waiting_.front().since);
       batch.proposals.push_back(std::move(waiting_.front().proposal));
       waiting_.pop_front();

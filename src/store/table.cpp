@@ -17,7 +17,7 @@ namespace orch::store {
 
 namespace {
 
-constexpr int64_t kFormat = 1;  // PRAGMA user_version.
+constexpr int64_t kTableFormat = 1;  // PRAGMA user_version.
 
 // NORMAL: a transaction is whole, and waits for no disk; that is what sync() does. The WAL is cut
 // off only beyond the length at which it is squeezed (checkpointer.h): cutting it and growing it
@@ -117,9 +117,9 @@ Result<void> Table::prepare(Truth truth) {
   }
   if (format == 0) {
     ORCH_TRY(make_tables(connection_));
-  } else if (format != kFormat) {
+  } else if (format != kTableFormat) {
     return internal_error(path_ + " has format " + std::to_string(format) +
-                          ", this program knows " + std::to_string(kFormat) +
+                          ", this program knows " + std::to_string(kTableFormat) +
                           ": a newer orch wrote it");
   }
   if (truth == Truth::log) ORCH_TRY(prepare_notes());

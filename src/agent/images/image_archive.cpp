@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <memory>
 
+#include "agent/images/archive_reader.h"
 #include "agent/images/reference.h"
 #include "api/json.h"
 #include "base/files.h"
@@ -19,10 +20,6 @@ namespace orch::images {
 namespace {
 
 using api::Value;
-
-struct ArchiveDeleter {
-  void operator()(archive* a) const { ::archive_read_free(a); }
-};
 
 // "blobs/sha256/ab.." stays; "/x", "a/../b", "" do not.
 bool clean_relative(std::string_view name) {
@@ -51,7 +48,7 @@ Result<void> write_entry(archive* source, const std::string& path, int64_t* budg
 
 Result<void> extract(const std::string& archive_path, const std::string& folder,
                      const ArchiveLimits& limits) {
-  const std::unique_ptr<archive, ArchiveDeleter> source(::archive_read_new());
+  const ArchiveReader source(::archive_read_new());
   ::archive_read_support_filter_gzip(source.get());
   ::archive_read_support_filter_zstd(source.get());
   ::archive_read_support_format_tar(source.get());

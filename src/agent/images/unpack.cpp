@@ -12,6 +12,7 @@
 #include <memory>
 #include <vector>
 
+#include "agent/images/archive_reader.h"
 #include "base/files.h"
 #include "base/strings.h"
 
@@ -22,10 +23,6 @@ namespace {
 constexpr std::string_view kWhiteout = ".wh.";
 constexpr std::string_view kOpaque = ".wh..wh..opq";
 constexpr size_t kMaxXattrBytes = 64 << 10;
-
-struct ArchiveDeleter {
-  void operator()(archive* a) const { ::archive_read_free(a); }
-};
 
 // A name inside the layer: its folder and its last part, both clean.
 struct Name {
@@ -263,7 +260,7 @@ class Unpacker {
 
 Result<int64_t> unpack_layer(const std::string& archive_path, const std::string& folder,
                              const UnpackLimits& limits) {
-  const std::unique_ptr<archive, ArchiveDeleter> source(::archive_read_new());
+  const ArchiveReader source(::archive_read_new());
   ORCH_CHECK(source != nullptr);
   ::archive_read_support_filter_gzip(source.get());
   ::archive_read_support_filter_zstd(source.get());

@@ -14,7 +14,7 @@ namespace orch::pods {
 namespace {
 
 constexpr size_t kBlock = 64 << 10;
-constexpr size_t kMaxRecordBytes = 1 << 20;  // Longer ones are broken files; they are dropped.
+constexpr size_t kMaxLogRecordBytes = 1 << 20;  // Longer ones are broken files; they are dropped.
 
 std::string_view cut_word(std::string_view* text) {
   const size_t blank = text->find(' ');
@@ -96,7 +96,7 @@ std::string LogFilter::feed(std::string_view raw) {
     if (line) add(*line, &out);
   }
   rest_.erase(0, begin);
-  if (rest_.size() > kMaxRecordBytes) rest_.clear();
+  if (rest_.size() > kMaxLogRecordBytes) rest_.clear();
   return out;
 }
 
@@ -125,7 +125,7 @@ int64_t tail_offset(int fd, int64_t lines) {
       end = newline + 1;
     }
     carried = text.substr(0, end);
-    if (carried.size() > kMaxRecordBytes) return offset;
+    if (carried.size() > kMaxLogRecordBytes) return offset;
   }
   const auto first = parse_log_line(std::string_view(carried).substr(0, carried.find('\n')));
   if (first && !first->partial && ++seen > lines) return static_cast<int64_t>(carried.size());

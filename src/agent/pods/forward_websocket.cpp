@@ -9,13 +9,13 @@
 namespace orch::pods {
 namespace {
 
-constexpr size_t kMaxMessageBytes = 1 << 20;
+constexpr size_t kMaxForwardBytes = 1 << 20;
 
 class WebSocketForward : public ForwardWire {
  public:
   WebSocketForward(std::unique_ptr<http::Duplex> duplex, std::string_view protocol,
                    const std::vector<uint16_t>& ports)
-      : socket_(std::move(duplex), http::WebSocketRole::server, kMaxMessageBytes, system_random()),
+      : socket_(std::move(duplex), http::WebSocketRole::server, kMaxForwardBytes, system_random()),
         base64_(is_base64_protocol(protocol)),
         ports_(ports) {
     for (size_t i = 0; i < 2 * ports_.size(); ++i) {
@@ -49,7 +49,7 @@ class WebSocketForward : public ForwardWire {
   }
 
   void consumed(uint32_t, size_t) override {}
-  size_t room(uint32_t) const override { return kMaxMessageBytes; }
+  size_t room(uint32_t) const override { return kMaxForwardBytes; }
   void send(uint32_t tunnel, std::string_view bytes) override { say(2 * tunnel, bytes); }
   // A channel can't be ended; once all are, the connection is.
   void end(uint32_t tunnel, std::string_view why) override {

@@ -11,7 +11,7 @@ namespace orch::pods {
 namespace {
 
 constexpr const char* kTimer = "services/write";
-constexpr int kSyncWaitMs = 500;
+constexpr int kFirstSyncMs = 500;
 
 }  // namespace
 
@@ -79,7 +79,7 @@ void ServiceProxy::write() {
     if (!started_ || stopped_) return;
   }
   // Half of the services would tear down the rules of the other half.
-  if (!synced_ && !parts_.cache.wait_synced(kSyncWaitMs)) return touch(0);
+  if (!synced_ && !parts_.cache.wait_synced(kFirstSyncMs)) return touch(0);
   synced_ = true;
   const bool services = write_services();
   const bool routes = write_routes();

@@ -13,8 +13,6 @@ namespace {
 
 using api::Value;
 
-constexpr std::string_view kMirror = "kubernetes.io/config.mirror";
-
 std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
 
 bool ends_in_domain(std::string_view name, std::string_view domain) {
@@ -131,8 +129,8 @@ class Write {
 
   // What a node runs by itself it may show, but such a pod may not give it anything.
   Result<void> new_pod() const {
-    if (!object_["metadata"]["annotations"].has(kMirror)) {
-      return refuse("pod does not have " + quoted(kMirror) + " annotation, " + me() +
+    if (!object_["metadata"]["annotations"].has(kMirrorAnnotation)) {
+      return refuse("pod does not have " + quoted(kMirrorAnnotation) + " annotation, " + me() +
                     " can only create mirror pods");
     }
     if (!is_mine(object_)) {

@@ -19,7 +19,7 @@ bool has(const std::vector<std::string>& list, std::string_view text) {
   return std::ranges::find(list, text) != list.end();
 }
 
-std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
+std::string in_quotes(std::string_view text) { return "\"" + std::string(text) + "\""; }
 
 Result<void> check_members(const Value& value, const std::string& path,
                            std::initializer_list<std::string_view> known) {
@@ -60,7 +60,7 @@ Result<uint8_t> stages(const Value& object, const std::string& path) {
   for (const std::string& name : ORCH_TRY(texts(object, "omitStages", path))) {
     const auto at = std::ranges::find(kStages, name);
     if (at == kStages.end()) {
-      return bad_request(path + ".omitStages: " + quoted(name) + " is no stage: " +
+      return bad_request(path + ".omitStages: " + in_quotes(name) + " is no stage: " +
                          "RequestReceived, ResponseStarted, ResponseComplete, Panic");
     }
     bits |= static_cast<uint8_t>(1 << (at - kStages.begin()));
@@ -73,7 +73,7 @@ Result<void> check_path(const std::string& url, const std::string& path) {
   if (url == "*") return {};
   const size_t star = url.find('*');
   if (!url.starts_with("/") || (star != url.npos && star + 1 != url.size())) {
-    return bad_request(path + ".nonResourceURLs: " + quoted(url) +
+    return bad_request(path + ".nonResourceURLs: " + in_quotes(url) +
                        " must begin with \"/\" and may have a \"*\" at its end");
   }
   return {};

@@ -13,7 +13,7 @@
 namespace orch::cluster {
 namespace {
 
-constexpr int kFirstRetryMs = 1'000, kLastRetryMs = 30'000;
+constexpr int kFirstRepairMs = 1'000, kLastRepairMs = 30'000;
 constexpr size_t kMaxReasonBytes = 64u << 10;
 
 std::string repair_dir(const std::string& data_dir) { return member_dir(data_dir) + "/repair"; }
@@ -48,7 +48,7 @@ Result<void> ask_all(const Newcomer& newcomer, const std::vector<Contact>& conta
 
 Result<void> ask_with_patience(const Newcomer& newcomer, const std::vector<Contact>& contacts,
                                const Repair& repair) {
-  for (int wait_ms = kFirstRetryMs;; wait_ms = std::min(2 * wait_ms, kLastRetryMs)) {
+  for (int wait_ms = kFirstRepairMs;; wait_ms = std::min(2 * wait_ms, kLastRepairMs)) {
     auto answer = ask_all(newcomer, contacts, repair);
     if (answer || is_final(answer.status())) return answer;
     log::warning("cluster",

@@ -23,7 +23,7 @@ Value render_address(const Backend& backend) {
   return address;
 }
 
-Value render_ports(const std::vector<BackendPort>& ports) {
+Value render_endpoint_ports(const std::vector<BackendPort>& ports) {
   Value out = Value::array();
   for (const BackendPort& port : ports) {
     Value item = Value::object();
@@ -58,7 +58,7 @@ Value plan_endpoint_subsets(const Value& service, const std::vector<Backend>& ba
     Value subset = Value::object();
     if (!group.ready.empty()) subset.set("addresses", std::move(group.ready));
     if (!group.not_ready.empty()) subset.set("notReadyAddresses", std::move(group.not_ready));
-    if (!ports.empty()) subset.set("ports", render_ports(ports));
+    if (!ports.empty()) subset.set("ports", render_endpoint_ports(ports));
     subsets.push_back(std::move(subset));
   }
   return subsets;

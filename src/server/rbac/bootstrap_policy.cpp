@@ -13,11 +13,10 @@ namespace {
 
 using api::Value;
 
-constexpr std::string_view kGroup = "rbac.authorization.k8s.io";
 constexpr std::string_view kController = "system:controller:";
 
 std::string aggregation_label(std::string_view name) {
-  return std::string(kGroup) + "/" + std::string(name);
+  return std::string(kRbacGroup) + "/" + std::string(name);
 }
 
 Value named(std::string_view kind, std::string_view place) {
@@ -29,7 +28,7 @@ Value named(std::string_view kind, std::string_view place) {
   metadata.set("labels", Value::object({{"kubernetes.io/bootstrapping", "rbac-defaults"}}));
   metadata.set("annotations", Value::object({{kAutoUpdate, "true"}}));
   return Value::object({{"kind", kind},
-                        {"apiVersion", std::string(kGroup) + "/v1"},
+                        {"apiVersion", std::string(kRbacGroup) + "/v1"},
                         {"metadata", std::move(metadata)}});
 }
 
@@ -53,7 +52,7 @@ Value role(std::string_view kind, const std::vector<std::string_view>& words) {
 Value binding(std::string_view kind, std::string_view place, std::string_view role_name) {
   Value object = named(kind, place);
   object.set("subjects", Value::array());
-  object.set("roleRef", Value::object({{"apiGroup", kGroup},
+  object.set("roleRef", Value::object({{"apiGroup", kRbacGroup},
                                        {"kind", kind == "RoleBinding" ? "Role" : "ClusterRole"},
                                        {"name", role_name}}));
   return object;
@@ -67,7 +66,7 @@ Value subject(std::string_view text) {
   const size_t colon = text.find(':');
   const std::string_view kind = text.substr(0, colon), name = text.substr(colon + 1);
   if (kind != "ServiceAccount") {
-    return Value::object({{"kind", kind}, {"apiGroup", kGroup}, {"name", name}});
+    return Value::object({{"kind", kind}, {"apiGroup", kRbacGroup}, {"name", name}});
   }
   const size_t slash = name.find('/');
   return service_account(name.substr(0, slash), name.substr(slash + 1));

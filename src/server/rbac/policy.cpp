@@ -9,7 +9,6 @@
 namespace orch::rbac {
 namespace {
 
-constexpr std::string_view kGroup = "rbac.authorization.k8s.io";
 constexpr std::string_view kServiceAccountPrefix = "system:serviceaccount:";
 
 bool is_binding(const api::Resource& resource) {
@@ -48,7 +47,7 @@ Subject subject_of(const api::Value& subject) {
 }  // namespace
 
 bool Policy::is_fed_by(const api::Resource& resource) {
-  return resource.group == kGroup &&
+  return resource.group == kRbacGroup &&
          (is_binding(resource) || resource.plural == "roles" || resource.plural == "clusterroles");
 }
 
@@ -130,8 +129,8 @@ void Policy::visit_grants(const Asker& asker, std::string_view ns, const Visit& 
         if (role != roles_.end()) {
           if (!visit(grant, role->second)) return;
         } else if (missing != nullptr) {
-          missing->push_back((in_namespace ? "role." : "clusterrole.") + std::string(kGroup) + " " +
-                             quoted(grant.binding->role.name) + " not found");
+          missing->push_back((in_namespace ? "role." : "clusterrole.") + std::string(kRbacGroup) +
+                             " " + quoted(grant.binding->role.name) + " not found");
         }
       }
     }

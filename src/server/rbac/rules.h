@@ -10,6 +10,8 @@
 
 namespace orch::rbac {
 
+inline constexpr std::string_view kRbacGroup = "rbac.authorization.k8s.io";
+
 // What somebody wants to do. Views; they live as long as the call.
 struct Action {
   std::string_view verb;
