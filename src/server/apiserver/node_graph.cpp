@@ -20,7 +20,7 @@ std::string reference(NodeGraph::Kind kind, std::string_view ns, std::string_vie
 // A mirror pod is its node's own word: it opens nothing to it.
 std::vector<std::string> references_of(const api::Value& pod) {
   std::vector<std::string> all;
-  if (pod["metadata"]["annotations"].has(kMirrorAnnotation)) return all;
+  if (pod["metadata"]["annotations"].has(api::kMirrorAnnotation)) return all;
   const std::string& ns = pod["metadata"]["namespace"].as_string();
   const api::PodReferences names = api::pod_references(pod);
   using Kind = NodeGraph::Kind;

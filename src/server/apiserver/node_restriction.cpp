@@ -129,8 +129,8 @@ class Write {
 
   // What a node runs by itself it may show, but such a pod may not give it anything.
   Result<void> new_pod() const {
-    if (!object_["metadata"]["annotations"].has(kMirrorAnnotation)) {
-      return refuse("pod does not have " + quoted(kMirrorAnnotation) + " annotation, " + me() +
+    if (!object_["metadata"]["annotations"].has(api::kMirrorAnnotation)) {
+      return refuse("pod does not have " + quoted(api::kMirrorAnnotation) + " annotation, " + me() +
                     " can only create mirror pods");
     }
     if (!is_mine(object_)) {
