@@ -90,18 +90,24 @@ void Membership::change(MemberChange change, Done done, uint64_t now) {
                      .token = ++tokens_,
                      .since = now,
                      .asked = 0,
-                     .asks = 0});
+                     .asks = 0,
+                     .place = {}});
 }
 
 void Membership::turn(uint64_t now, uint64_t leader, bool leads, bool may_change) {
+  const Place here = place();
   for (Wish& wish : wishes_) {
-    if (leader == 0 || (wish.asks > 0 && now - wish.asked < ask_again_ms_)) continue;
+    if (leader == 0 || (wish.place == here && now - wish.asked < ask_again_ms_)) continue;
     wish.asked = now;
+    wish.place = here;
     ++wish.asks;
     if (leads) {
-      orders_.push_back({self_, wish.token, wish.change});
+      orders_.push_back({self_, wish.token, wish.change, here});
     } else {
-      peers_.send(leader, pack_change(wish.token, wish.change));
+      std::string out = pack_change(wish.token, wish.change);
+      pack_number(here.term, &out);
+      pack_number(here.configuration, &out);
+      peers_.send(leader, std::move(out));
     }
   }
   if (!leads) return orders_.clear();
@@ -109,7 +115,7 @@ void Membership::turn(uint64_t now, uint64_t leader, bool leads, bool may_change
   for (const Order& order : std::exchange(orders_, {})) {
     const bool again =
         under_way_ && order.from == under_way_->from && order.token == under_way_->token;
-    if (again) continue;
+    if (again || order.place != place()) continue;
     const Result<bool> begun = begin(order);
     if (!begun) answer(order, begun.status());
     if (begun.ok() && !*begun) answer(order, {});
@@ -151,11 +157,13 @@ void Membership::receive(uint64_t from, PeerMessage kind, std::string_view rest)
     if (in.ok()) take_answer(first, static_cast<int>(second), text);
     return;
   }
-  Order order{.from = from, .token = first, .change = {}};
+  Order order{.from = from, .token = first, .change = {}, .place = {}};
   order.change.kind = static_cast<MemberChange::Kind>(second);
   order.change.server = in.number();
   order.change.address = in.text();
   order.change.replaces = in.number();
+  order.place.term = in.number();
+  order.place.configuration = in.number();
   if (in.ok() && orders_.size() < kMaxOrders) orders_.push_back(std::move(order));
 }
 

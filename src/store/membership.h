@@ -2,11 +2,13 @@
 // carries out one change at a time with libraft, and answers when the change has been agreed on.
 //
 // Messages get lost and leaders change, so a server asks again until it has an answer; a change
-// that has taken effect already is one that succeeds.
+// that has taken effect already is one that succeeds. A question that comes late or twice must not
+// undo what was done since: it says of which members it was asked, and counts of these only.
 //
 // On the log's thread. Only turn() calls libraft.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <optional>
@@ -57,15 +59,22 @@ class Membership {
   void give_up(uint64_t before, const Status& why);
 
  private:
+  // What who asks for a change takes the members to be.
+  struct Place {
+    uint64_t term = 0, configuration = 0;
+    bool operator==(const Place&) const = default;
+  };
   struct Wish {  // Of this server.
     MemberChange change;
     Done done;
     uint64_t token = 0, since = 0, asked = 0;
     unsigned asks = 0;
+    Place place;
   };
   struct Order {  // To this server.
     uint64_t from = 0, token = 0;
     MemberChange change;
+    Place place;
   };
   struct Work;  // An order that libraft carries out.
   enum class Step { nothing, configure, promote, hand_over };
@@ -78,6 +87,9 @@ class Membership {
   static void finished(raft_change* request, int code);
   void answer(const Order& order, const Result<void>& result);
   void take_answer(uint64_t token, int code, std::string_view text);
+  Place place() const {
+    return {log_.current_term, std::max(version().first, version().second)};
+  }
   const raft_server* find(uint64_t server) const;
   size_t voters() const;
 

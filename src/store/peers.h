@@ -30,7 +30,8 @@ enum class PeerMessage : uint64_t {
   index,      // token, index: the answer.
   round,      // term, round: does the term still stand?
   yes,        // term, round: the answer.
-  change,     // token, kind, server, address, replaced server: a MemberChange to carry out.
+  change,     // token, kind, server, address, replaced server, term, configuration: a MemberChange
+              // to carry out where these last two are so still.
   changed,    // token, code, text: the answer; code 0 says that it has taken effect.
   removed,    // index: of a configuration that was agreed on and that you are not in.
 };

@@ -214,6 +214,12 @@ int Replica::send_message(raft_io* io, raft_io_send* request, const raft_message
     if (sent.install_snapshot.data.len == 0) return RAFT_NOCONNECTION;
     sent.install_snapshot.last_term = self->read_copy_term_;
   }
+  // To who only asks whether he would be voted for libraft says his own term, even where ours is
+  // higher: he would never hear of that, and be refused for ever.
+  if (sent.type == RAFT_REQUEST_VOTE_RESULT) {
+    raft_term& said = sent.request_vote_result.term;
+    said = std::max(said, raft_current_term(&self->raft_));
+  }
   return self->send_(io, request, &sent, done);
 }
 
