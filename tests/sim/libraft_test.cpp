@@ -1,0 +1,83 @@
+// What libraft does not bear by itself (docs/adr/0006), each a test by its name.
+#include "script.h"
+
+namespace orch::sim {
+namespace {
+
+// What the others agreed on is applied before the disk here has it. A copy of the state that takes
+// its place then must not make libraft miss that it got there.
+TEST_CASE("a copy of the state that is further than the disk") {
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    Servers servers(seed, 3);
+    Server& leader = servers.leader();
+    Server& behind = servers.another(leader);
+    servers.write_many(leader, 20);
+    servers.must_be_equal();  // A first copy is written.
+    servers.write_many(leader, 20);
+    servers.must_be_equal();
+    servers.cut_off(behind);
+    servers.write_many(leader, 30);
+    servers.world().chances.slow_write = 1000;
+    servers.cut_off(behind, false);  // It gets all of them at once.
+    servers.run_until([&] { return behind.replica().applied() == leader.replica().applied(); });
+    servers.world().chances = {};  // The copy is written sooner than they are.
+    servers.run_for(2000);
+    servers.at(6 - leader.id() - behind.id()).crash(false);  // Now its word is needed.
+    servers.write_many(leader, 5);
+  }
+}
+
+// Of two that need each other's votes one has the longer log, the other the higher term.
+TEST_CASE("a vote that is needed of a server with a higher term") {
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    Servers servers(seed, 3);
+    Server& old_leader = servers.leader();
+    const uint64_t term = old_leader.replica().term();
+    servers.write_many(old_leader, 5);
+    servers.must_be_equal();
+    servers.cut_off(old_leader);
+    Server* high = nullptr;  // Asks for votes, and then nobody hears it.
+    servers.run_until([&] {
+      for (uint64_t id = 1; id <= 3; ++id) {
+        if (servers.at(id).replica().term() > term) high = &servers.at(id);
+      }
+      return high != nullptr;
+    });
+    servers.cut_off(old_leader, false);
+    servers.cut_off(*high);
+    servers.run_until([&] { return high->replica().term() >= term + 4; });
+    servers.write(servers.leader(), "/k/a", "agreed on");
+    for (uint64_t id = 1; id <= 3; ++id) servers.at(id).crash(false);
+    servers.cut_off(*high, false);
+    high->start();
+    Server& longer = servers.another(*high);  // The third one is gone.
+    longer.start();
+    REQUIRE(servers.read(servers.leader(), "/k/a") == "agreed on");
+    servers.write(longer, "/k/a", "after");
+  }
+}
+
+// While a copy of the state of one term is read to be sent, one of a later term takes its place.
+TEST_CASE("a copy of the state that is sent in another's place") {
+  for (uint64_t seed = 1; seed <= 4 * kSeeds; ++seed) {
+    Servers servers(seed, 3);
+    Server& behind = servers.another(servers.leader());
+    servers.must_be_equal();
+    servers.cut_off(behind);
+    servers.write_many(servers.leader(), 60);
+    Server& old_leader = servers.leader();
+    old_leader.crash(false);  // The copies that there are are of its term.
+    old_leader.start();
+    // The next one is due soon.
+    while (servers.leader().replica().applied() < 80) servers.write_many(servers.leader(), 1);
+    servers.world().chances.slow_write = 1000;
+    servers.write_many(servers.leader(), static_cast<int>(servers.world().below(4)));
+    servers.cut_off(behind, false);
+    servers.write_many(servers.leader(), 5);
+    servers.world().chances = {};
+    servers.must_be_equal();
+  }
+}
+
+}  // namespace
+}  // namespace orch::sim
