@@ -87,9 +87,7 @@ class Membership {
   static void finished(raft_change* request, int code);
   void answer(const Order& order, const Result<void>& result);
   void take_answer(uint64_t token, int code, std::string_view text);
-  Place place() const {
-    return {log_.current_term, std::max(version().first, version().second)};
-  }
+  Place place() const { return {log_.current_term, std::max(version().first, version().second)}; }
   const raft_server* find(uint64_t server) const;
   size_t voters() const;
 

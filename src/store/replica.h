@@ -28,6 +28,9 @@
 //   first, and no copy is made in the moment in which one is agreed on.
 // - When a newer copy has taken the place of the one that libraft meant to send, it sends the newer
 //   with the older's term; who gets it dies of the next entry. So the term is put right.
+// - libraft never counts as stored what a copy of the state took the place of before it was. So a
+//   copy waits for the disk.
+// - Who asks for a pre-vote never hears from libraft of a higher term than his. So it is said.
 // - A learner of libraft's never votes, also when it was made a voter and has not heard of it.
 // - What is broken takes no part: libraft gets neither messages nor ticks any more.
 #pragma once

@@ -82,8 +82,8 @@ int Replica::make_copy(raft_fsm* fsm, raft_buffer* buffers[], unsigned* count) {
   // here who they were before.
   const raft_index change = self->raft_.configuration_uncommitted_index;
   if (change != 0 && change <= raft_last_applied(&self->raft_)) return RAFT_BUSY;
-  // What others agreed on may be applied before it is on the disk here. libraft would not notice any
-  // more that it got there, once a copy has taken its place in the log.
+  // What others agreed on may be applied before it is on the disk here. libraft would not notice
+  // any more that it got there, once a copy has taken its place in the log.
   if (self->raft_.last_stored < raft_last_applied(&self->raft_)) return RAFT_BUSY;
   // Where nothing is to stay behind a copy, the disk forgets what is beyond it as well: the first
   // copy waits until there is nothing. (libraft asks again after the next entry.)
