@@ -73,9 +73,8 @@ class Wires {
 // One of the servers: its folder stays, its store comes and goes.
 class TestServer final : public PeerStreams {
  public:
-  TestServer(Wires& wires, uint64_t id) : wires_(wires), id_(id) {
-    replication_.server = id;
-    replication_.address = "server-" + std::to_string(id);
+  TestServer(Wires& wires, uint64_t id) : wires_(wires) {
+    set_id(id);
     replication_.streams = this;
     options_.directory = folder_.path();
     options_.replication = &replication_;
@@ -102,7 +101,7 @@ class TestServer final : public PeerStreams {
   }
   void stop() {
     if (!store_) return;
-    wires_.take_away(id_);
+    wires_.take_away(id());
     store_.reset();
   }
   // As a server that never was one.
@@ -110,11 +109,16 @@ class TestServer final : public PeerStreams {
     stop();
     ORCH_CHECK(remove_tree(folder_.path()).ok() && make_dirs(folder_.path(), 0700).ok());
   }
+  // As another one, which never was one either.
+  void become(uint64_t id) {
+    forget();
+    set_id(id);
+  }
   void move_to(const std::string& address) { replication_.address = address; }
 
   Store& operator*() { return *store_; }
   Store* operator->() { return &*store_; }
-  uint64_t id() const { return id_; }
+  uint64_t id() const { return replication_.server; }
   const std::string& address() const { return replication_.address; }
   const std::string& folder() const { return folder_.path(); }
   Options& options() { return options_; }
@@ -140,13 +144,17 @@ class TestServer final : public PeerStreams {
 
   void connect(uint64_t server, const std::string& address, StreamUse use,
                Connected done) override {
-    wires_.connect(id_, server, address, use, done);
+    wires_.connect(id(), server, address, use, done);
   }
 
  private:
+  void set_id(uint64_t id) {
+    replication_.server = id;
+    replication_.address = "server-" + std::to_string(id);
+  }
   Result<void> open(const Options& options) {
     store_ = ORCH_TRY(Store::open(options, tag_by_key));
-    wires_.put(id_, replication_.address, &*store_);
+    wires_.put(id(), replication_.address, &*store_);
     store_->on_leadership([this](const Leadership& now) {
       const std::lock_guard lock(mutex_);
       seen_ = now;
@@ -157,7 +165,6 @@ class TestServer final : public PeerStreams {
   }
 
   Wires& wires_;
-  const uint64_t id_;
   TestFolder folder_;
   Replication replication_;
   Options options_;
