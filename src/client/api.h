@@ -120,7 +120,7 @@ class Cache {
   virtual std::unique_ptr<Subscription> subscribe_one(const api::Resource& resource,
                                                       const ObjectKey& key,
                                                       std::function<void(const Change&)> tell) = 0;
-  // Told whenever revision() grew past what was told before (for fences), on the cache's thread.
+  // For fences, on the cache's thread: revision(), when it grew or went back to an older state's.
   virtual std::unique_ptr<Subscription> subscribe_revision(std::function<void(int64_t)> tell) = 0;
   // Waits until everything subscribed so far has been told once. False after `timeout_ms`.
   virtual bool wait_synced(int timeout_ms) = 0;

@@ -41,6 +41,12 @@ class FakeCluster : public Api, public Cache {
     held_ = false;
     deliver();
   }
+  // The store went back to an older state, in which the objects happen to be the same.
+  void go_back_to(int64_t revision) {
+    const std::lock_guard lock(mutex_);
+    revision_ = seen_revision_ = revision;
+    for (const auto& [id, tell] : revision_tells_) tell(revision);
+  }
   // Asked before every writing call with "create pods default/x"; a Status makes it fail unmade.
   void fail_calls(std::function<std::optional<Status>(const std::string&)> decide) {
     const std::lock_guard lock(mutex_);

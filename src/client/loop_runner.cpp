@@ -184,7 +184,12 @@ void LoopRunner::add_key(const WorkItem& item) {
 
 void LoopRunner::on_revision(int64_t revision) {
   const std::lock_guard lock(mutex_);
-  told_revision_ = std::max(told_revision_, revision);
+  if (revision < told_revision_) {
+    // An older state took the place of that one: what was written there will never show.
+    ++histories_;
+    for (auto& [item, fence] : fences_) fence.revision = 0;
+  }
+  told_revision_ = revision;
   const bool woke = std::erase_if(parked_, [&](const WorkItem& item) {
                       if (fences_[item].revision > told_revision_) return false;
                       queue_.add(item);
@@ -263,13 +268,14 @@ bool LoopRunner::wait_behind_fence(const WorkItem& item) {
   return true;
 }
 
-// What was added meanwhile waits from now on.
-void LoopRunner::note_taken(const WorkItem& item, MonoTime now) {
+// What was added meanwhile waits from now on. Gives the history that the run begins in.
+int LoopRunner::note_taken(const WorkItem& item, MonoTime now) {
   const std::lock_guard lock(mutex_);
   const auto at = added_at_.find(item);
-  if (at == added_at_.end()) return;  // It ran again by itself.
+  if (at == added_at_.end()) return histories_;  // It ran again by itself.
   loops_[item.loop].metrics.waited->add(std::chrono::duration<double>(now - at->second).count());
   added_at_.erase(at);
+  return histories_;
 }
 
 void LoopRunner::run(const WorkItem& item) {
@@ -277,7 +283,7 @@ void LoopRunner::run(const WorkItem& item) {
   Loop& loop = loops_[item.loop];
   Fence notes;
   const MonoTime began = clock_.monotonic();
-  note_taken(item, began);
+  const int history = note_taken(item, began);
   api_->begin_notes(&notes);
   const Result<Requeue> result = loop.reconciler->reconcile(item.key);
   api_->end_notes();
@@ -292,6 +298,7 @@ void LoopRunner::run(const WorkItem& item) {
   const double seconds = std::chrono::duration<double>(ended - began).count();
   loop.metrics.seconds += seconds;
   loop.metrics.worked->add(seconds);
+  if (history != histories_) notes.revision = 0;
   if (!notes.empty()) {
     if (fences_.size() >= kMaxFences)
       std::erase_if(fences_, [&](const auto& entry) {

@@ -149,7 +149,7 @@ class LoopRunner {
   void on_change(const std::vector<LoopWatch>& watches, const Change& change);
   void on_revision(int64_t revision);
   void add_key(const WorkItem& item);
-  void note_taken(const WorkItem& item, MonoTime now);
+  int note_taken(const WorkItem& item, MonoTime now);
   bool wait_behind_fence(const WorkItem& item);
   bool reached(const Fence& fence) const;
   void run(const WorkItem& item);
@@ -168,6 +168,7 @@ class LoopRunner {
   std::set<WorkItem> parked_;              // Items that wait for their fence.
   std::map<WorkItem, MonoTime> added_at_;  // Items that wait since they were added.
   int64_t told_revision_ = 0;
+  int histories_ = 0;  // How often the cache went back to an older one.
   bool stopping_ = false;
 };
 

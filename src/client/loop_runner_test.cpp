@@ -164,6 +164,35 @@ TEST_CASE("the fence: a key does not run before the cache shows what it wrote") 
   CHECK(cluster.all(api::resource::config_maps()).size() == 2);
 }
 
+TEST_CASE("the fence does not hold a key back when the store goes back to an older state") {
+  FakeClock clock;
+  FakeCluster cluster(clock);
+  LoopRunner runner(cluster, cluster, clock);
+  int runs = 0;
+  bool replaced_meanwhile = false;
+  runner.add(std::make_unique<TestLoop>([&](const ObjectKey& key) -> Result<Requeue> {
+    if (key.name != "parent") return Requeue::never();
+    ++runs;
+    const std::string child = "child-" + std::to_string(runs);
+    ORCH_TRY(runner.api().create(api::resource::config_maps(), config_map(child)));
+    if (replaced_meanwhile) cluster.go_back_to(1);
+    return Requeue::never();
+  }));
+  runner.start(0);
+  for (const char* name : {"a", "b", "c", "parent"}) {
+    REQUIRE(cluster.create(api::resource::config_maps(), config_map(name)).ok());
+  }
+  runner.run_pending();
+  REQUIRE(runs == 1);
+  cluster.go_back_to(1);
+  replaced_meanwhile = true;
+  for (int expected = 2; expected <= 3; ++expected) {
+    runner.enqueue("test", {"default", "parent"});
+    runner.run_pending();
+    CHECK(runs == expected);
+  }
+}
+
 TEST_CASE("the fence holds for removals too") {
   FakeClock clock;
   FakeCluster cluster(clock);

@@ -373,7 +373,7 @@ Result<void> Machine::restore(std::vector<RecordPtr> records, int64_t revision, 
   index_.load(std::move(records));
   history_.restart(revision);
   revision_ = revision;
-  hub_.replace(changes);
+  hub_.replace(changes, revision);
   return {};
 }
 

@@ -93,6 +93,30 @@ TEST_CASE("a state that was taken is told as differences, or ends the watch") {
   REQUIRE(ends.count() == 0);
 }
 
+TEST_CASE("after a state that was older, watches hear its new events, and say how far they are") {
+  TestFolder folder;
+  Options options;
+  options.directory = folder.path();
+  auto store = StoreInside::open(options, tag_by_key);
+  for (int i = 0; i < 20; ++i) must(store->commit(put("/a/1")));  // 2..21
+  Told loop, all;
+  const auto w1 = store->watch("/a/", 21, loop.sink(), WhenReplaced::tell_differences);
+  must(store->commit(put("/a/1")));
+  loop.wait_for(1);
+  replace_state(*store, {record_at("/a/1", 3)}, 5);
+  REQUIRE(text_of(loop.wait_for(2).back()) == "put /a/1 3 (was 22)");
+  const auto w2 = store->watch("", store->revision(), all.sink());
+  REQUIRE((*w2)->delivered_revision() == 5);
+  REQUIRE((*w1)->delivered_revision() == 5);
+  must(store->commit(put("/a/1")));
+  all.wait_for(1);  // Whoever else is told has been, by the turn's end;
+  must(store->commit(put("/a/1")));
+  all.wait_for(2);  // it ended.
+  REQUIRE(texts_of(loop.wait_for(4)) == Texts{"put /a/1 22 (was 21)", "put /a/1 3 (was 22)",
+                                              "put /a/1 6 (was 3)", "put /a/1 7 (was 6)"});
+  REQUIRE((*w2)->delivered_revision() <= 7);
+}
+
 TEST_CASE("a watcher has heard all of the old state before it hears the differences") {
   TestFolder folder;
   Options options;

@@ -27,7 +27,7 @@ struct Watcher {
   std::shared_ptr<Channels> channels;
   std::string prefix;
   int64_t from_revision = 0;
-  int64_t joined_at = 0;
+  std::atomic<int64_t> joined_at{0};  // Goes back when another state takes the place of this one.
   std::vector<Event> missed;
   std::atomic<bool> joined{false};  // `missed` was told.
   std::mutex calling;               // Held during a call of the sink.
@@ -91,7 +91,7 @@ Watch::~Watch() {
 
 int64_t Watch::delivered_revision() const {
   if (!watcher_->joined || watcher_->over) return watcher_->from_revision;
-  return std::max(watcher_->joined_at, watcher_->channels->delivered.load());
+  return std::max(watcher_->joined_at.load(), watcher_->channels->delivered.load());
 }
 
 WatchHub::WatchHub() : channels_(std::make_shared<Channels>()), thread_([this] { run(); }) {}
@@ -123,14 +123,17 @@ void WatchHub::drain() {
   room_.wait(lock, [this] { return pending_.empty() && replaced_.empty() && !telling_; });
 }
 
-void WatchHub::replace(std::vector<Event> differences) {
+void WatchHub::replace(std::vector<Event> differences, int64_t revision) {
   const std::lock_guard lock(mutex_);
   differences_ = std::move(differences);
+  // It may be an older state (a datastore's that was restored), so nothing of ours may stay ahead.
+  published_ = telling_to_ = channels_->delivered = revision;
   const std::lock_guard channels_lock(channels_->mutex);
   for (const auto& [prefix, watchers] : channels_->by_prefix) {
     for (const auto& watcher : watchers) {
       if (watcher->over) continue;
       watcher->over = watcher->when_replaced == WhenReplaced::end;
+      watcher->joined_at = revision;
       replaced_.push_back(watcher);
     }
   }
@@ -210,10 +213,10 @@ void WatchHub::run() {
   for (;;) {
     std::vector<Event> events, differences;
     std::vector<std::shared_ptr<Watcher>> joining, replaced;
-    int64_t revision = 0;
     {
       std::unique_lock lock(mutex_);
       telling_ = false;
+      channels_->delivered = telling_to_;
       room_.notify_one();
       work_.wait(lock, [this] {
         return closed_ || !pending_.empty() || !joining_.empty() || !replaced_.empty();
@@ -224,7 +227,7 @@ void WatchHub::run() {
       replaced.swap(replaced_);
       differences.swap(differences_);
       telling_ = true;
-      revision = published_;
+      telling_to_ = published_;
     }
     room_.notify_one();
 
@@ -240,7 +243,6 @@ void WatchHub::run() {
         watcher->tell(beyond(watcher->joined_at, delivery.events));
       }
     }
-    channels_->delivered = std::max(channels_->delivered.load(), revision);
   }
 }
 

@@ -35,9 +35,9 @@ class WatchHub {
 
   // The same thread: returns when all that was published has been told.
   void drain();
-  // After drain(): another state takes the place of this one, with `differences` between them. Each
-  // watch that there is hears what it asked for (WhenReplaced).
-  void replace(std::vector<Event> differences);
+  // After drain(): another state, at `revision`, takes the place of this one, with `differences`
+  // between them. Each watch that there is hears what it asked for (WhenReplaced).
+  void replace(std::vector<Event> differences, int64_t revision);
 
   // `missed` are the events in (from_revision, joined_at]; live ones follow from joined_at on. The
   // caller sees to it that no publish() comes between the look at the history and this call.
@@ -51,7 +51,7 @@ class WatchHub {
   std::mutex mutex_;
   std::condition_variable work_, room_;
   std::vector<Event> pending_;
-  int64_t published_ = 0;
+  int64_t published_ = 0, telling_to_ = 0;  // The last event's revision; that of this turn's last.
   std::vector<std::shared_ptr<Watcher>> joining_;   // Have missed events to be told first.
   std::vector<std::shared_ptr<Watcher>> replaced_;  // Have to hear of another state.
   std::vector<Event> differences_;                  // From theirs to it.
