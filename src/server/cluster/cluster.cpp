@@ -94,8 +94,7 @@ Result<void> Cluster::enter(store::Store& store) {
     auto entered = try_to_enter(store);
     if (entered) break;
     const Status& why = entered.status();
-    if (why.code == 0 || why.code == 400 || why.already_exists()) return entered;
-    if (store::is_damaged(why)) return entered;
+    if (is_final(why) || store::is_damaged(why)) return entered;
     if (auto refused = peers_->refused()) return *std::move(refused);
     log::warning("cluster", "waiting for the cluster: " + why.message);
     if (options_.wait(-1, wait_ms)) return told_to_end();
@@ -142,14 +141,16 @@ void Cluster::ask_first() {
   }
 }
 
+// One may refuse this server for good where another takes it: one of an older version, say.
 Result<void> Cluster::introduce_to_any() {
-  Result<void> introduced = not_found("no other server of the cluster is known");
+  Status why = not_found("no other server of the cluster is known");
   for (const Contact& contact : contacts_->all()) {
     if (contact.server == self_.id) continue;
-    introduced = introduce_to(contact);
-    if (introduced) break;
+    auto introduced = introduce_to(contact);
+    if (introduced) return {};
+    if (!is_final(why)) why = std::move(introduced).status();
   }
-  return introduced;
+  return why;
 }
 
 Result<void> Cluster::try_to_enter(store::Store& store) {
@@ -173,7 +174,7 @@ Result<void> Cluster::await(const Started& start) const {
   struct Answer {
     UniqueFd woken{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
     std::mutex mutex;
-    Result<void> result;
+    std::optional<Result<void>> result;
   };
   const auto answer = std::make_shared<Answer>();
   if (!answer->woken) return system_error("eventfd", errno);
@@ -185,9 +186,11 @@ Result<void> Cluster::await(const Started& start) const {
     const uint64_t one = 1;
     [[maybe_unused]] const ssize_t n = ::write(answer->woken.get(), &one, sizeof one);
   });
-  if (options_.wait(answer->woken.get(), -1)) return told_to_end();
-  const std::lock_guard lock(answer->mutex);
-  return answer->result;
+  for (;;) {
+    if (options_.wait(answer->woken.get(), -1)) return told_to_end();
+    const std::lock_guard lock(answer->mutex);
+    if (answer->result) return *answer->result;
+  }
 }
 
 // Letting others in ---------------------------------------------------------------------------
@@ -236,7 +239,9 @@ Result<void> Cluster::grow(store::Store& store) {
 Result<Value> Cluster::welcome(const Value& request, store::Store& store) {
   const std::string& nonce = request["nonce"].as_string();
   if (nonce.size() < kMinNonce || nonce.size() > kMaxNonce) return bad_request("nonce: malformed");
-  ORCH_TRY(check_name(servers(store), 0, request["name"].as_string()));
+  const std::string& name = request["name"].as_string();
+  if (!is_plain(name)) return bad_request("name: malformed");
+  ORCH_TRY(check_name(servers(store), 0, name));
   ORCH_TRY(grow(store));
   Welcome welcome;
   welcome.cluster = options_.enrollment.cluster;
@@ -244,7 +249,7 @@ Result<Value> Cluster::welcome(const Value& request, store::Store& store) {
   welcome.facts = options_.enrollment.facts;
   welcome.contacts = contacts_->all();
   welcome.files = ORCH_TRY(read_shared(options_.data_dir, options_.encryption_config));
-  log::info("cluster", "welcoming a server by the name " + request["name"].as_string());
+  log::info("cluster", "welcoming a server by the name " + name);
   return Value::object(
       {{"welcome", seal_welcome(welcome, options_.secret, nonce, *options_.random)}});
 }

@@ -18,12 +18,12 @@ Contact* find_in(std::vector<Contact>& contacts, uint64_t server) {
   return found == contacts.end() ? nullptr : &*found;
 }
 
+}  // namespace
+
 bool is_plain(std::string_view text) {
   return !text.empty() && text.size() <= kMaxTextBytes &&
          std::ranges::all_of(text, [](char c) { return c > ' ' && c <= '~'; });
 }
-
-}  // namespace
 
 std::string render_contacts(std::span<const Contact> contacts) {
   Value list = Value::array();

@@ -22,6 +22,9 @@
 
 namespace orch::cluster {
 
+// A name or an address as a server would have it: some printable ASCII.
+bool is_plain(std::string_view text);
+
 inline constexpr size_t kMaxContacts = 64;
 inline constexpr size_t kMaxContactsBytes = 48u << 10;  // As text; it travels in a header.
 

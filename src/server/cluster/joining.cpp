@@ -64,4 +64,8 @@ Result<std::vector<Contact>> introduce(const Newcomer& self, std::span<const Con
   return parse_contacts((*answer)["contacts"].as_string());
 }
 
+bool is_final(const Status& why) {
+  return why.code == 0 || why.code == 400 || why.code == 403 || why.already_exists();
+}
+
 }  // namespace orch::cluster

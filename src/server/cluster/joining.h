@@ -38,4 +38,8 @@ struct Newcomer {
 Result<std::vector<Contact>> introduce(const Newcomer& self, std::span<const Contact> contacts,
                                        const Contact& to, int cancel_fd);
 
+// What asking again does not help against: told to end, another version, removed or of a former
+// cluster, a name that another server has.
+bool is_final(const Status& why);
+
 }  // namespace orch::cluster

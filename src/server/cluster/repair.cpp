@@ -20,8 +20,6 @@ std::string repair_dir(const std::string& data_dir) { return member_dir(data_dir
 std::string reason_path(const std::string& data_dir) { return repair_dir(data_dir) + "/reason"; }
 std::string tls_dir(const std::string& data_dir) { return data_dir + "/server/tls"; }
 
-bool is_final(const Status& why) { return why.code == 0 || why.code == 400 || why.code == 403; }
-
 // Whom this server knows, without who it was, and itself as it will be.
 std::vector<Contact> contacts_after(const Repair& repair, const Contacts& known, uint64_t old,
                                     uint64_t fresh) {
