@@ -158,6 +158,9 @@ void Membership::receive(uint64_t from, PeerMessage kind, std::string_view rest)
     return;
   }
   Order order{.from = from, .token = first, .change = {}, .place = {}};
+  if (second > static_cast<uint64_t>(MemberChange::Kind::replace)) {
+    return answer(order, bad_request("the leader knows no such change: is its version another?"));
+  }
   order.change.kind = static_cast<MemberChange::Kind>(second);
   order.change.server = in.number();
   order.change.address = in.text();

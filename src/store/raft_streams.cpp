@@ -81,6 +81,7 @@ struct RaftStreams::Incoming {
 
 RaftStreams::RaftStreams(uv_loop_t* loop, std::shared_ptr<LoopQueue> queue, const Replication& self)
     : loop_(loop), queue_(std::move(queue)), self_(self) {
+  ORCH_CHECK(self.address.size() <= kMaxAddressBytes);
   transport_.version = 1;
   transport_.impl = this;
   transport_.init = [](raft_uv_transport*, raft_id, const char*) { return 0; };
