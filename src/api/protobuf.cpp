@@ -36,7 +36,7 @@ Result<Value> read_text(std::string_view bytes) {
 Result<Value> read_int_or_string(std::string_view bytes) {
   const SmallMessage small = ORCH_TRY(read_small_message(bytes));
   if (ORCH_TRY(small.number(1)) == 1) return read_text(ORCH_TRY(small.text(3)));
-  return Value(int64_t{static_cast<int32_t>(ORCH_TRY(small.number(2)))});
+  return Value(static_cast<int64_t>(static_cast<int32_t>(ORCH_TRY(small.number(2)))));
 }
 
 Result<Value> read_quantity(std::string_view bytes) {

@@ -97,8 +97,8 @@ Result<PublicKey> PublicKey::rsa(std::string_view modulus, std::string_view expo
       OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_E, e.get()) != 1) {
     return bad_request("no RSA key of at least 2048 bits");
   }
-  return PublicKey(
-      std::make_shared<const Key>(Key{ORCH_TRY(build("RSA", builder.get())), nullptr}));
+  auto key = ORCH_TRY(build("RSA", builder.get()));
+  return PublicKey(std::make_shared<const Key>(Key{std::move(key), nullptr}));
 }
 
 Result<PublicKey> PublicKey::ec(std::string_view name, std::string_view x, std::string_view y) {
@@ -114,8 +114,8 @@ Result<PublicKey> PublicKey::ec(std::string_view name, std::string_view x, std::
                                          point.size()) != 1) {
       break;
     }
-    return PublicKey(
-        std::make_shared<const Key>(Key{ORCH_TRY(build("EC", builder.get())), &curve}));
+    auto key = ORCH_TRY(build("EC", builder.get()));
+    return PublicKey(std::make_shared<const Key>(Key{std::move(key), &curve}));
   }
   return bad_request("no EC key of a known curve");
 }

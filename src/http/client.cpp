@@ -83,8 +83,10 @@ class PooledClient : public Client {
 
   Result<Upgraded> upgrade(const Request& request) override {
     auto connection = ORCH_TRY(exchange(request, options_.max_body_bytes));
-    if (connection->head().status != 101)
-      return Upgraded{ORCH_TRY(whole_response(std::move(connection))), nullptr};
+    if (connection->head().status != 101) {
+      Response refusal = ORCH_TRY(whole_response(std::move(connection)));
+      return Upgraded{std::move(refusal), nullptr};
+    }
     Response head = connection->head();
     return Upgraded{std::move(head), connection->into_duplex()};
   }

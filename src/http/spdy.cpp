@@ -142,14 +142,17 @@ Result<std::optional<Frame>> Decoder::parse_control(uint16_t type, uint8_t flags
   switch (type) {
     case kSynStream: {
       if (body.size() < 10 || id(0) == 0) return malformed("SYN_STREAM");
-      return Frame(SynStream{id(0), id(4), fin, ORCH_TRY(parse_headers(body.substr(10)))});
+      Headers headers = ORCH_TRY(parse_headers(body.substr(10)));
+      return Frame(SynStream{id(0), id(4), fin, std::move(headers)});
     }
     case kSynReply:
-      if (body.size() < 4 || id(0) == 0) return malformed("SYN_REPLY");
-      return Frame(SynReply{id(0), fin, ORCH_TRY(parse_headers(body.substr(4)))});
-    case kHeaders:
-      if (body.size() < 4 || id(0) == 0) return malformed("HEADERS");
-      return Frame(MoreHeaders{id(0), fin, ORCH_TRY(parse_headers(body.substr(4)))});
+    case kHeaders: {
+      const bool is_reply = type == kSynReply;
+      if (body.size() < 4 || id(0) == 0) return malformed(is_reply ? "SYN_REPLY" : "HEADERS");
+      Headers headers = ORCH_TRY(parse_headers(body.substr(4)));
+      if (is_reply) return Frame(SynReply{id(0), fin, std::move(headers)});
+      return Frame(MoreHeaders{id(0), fin, std::move(headers)});
+    }
     case kRstStream:
       if (body.size() != 8 || id(0) == 0) return malformed("RST_STREAM");
       return Frame(Reset{id(0), number(body, 4, 4)});

@@ -186,7 +186,8 @@ Result<std::vector<ArchivedImage>> read_docker(const std::string& folder) {
       if (!clean_relative(layer.as_string()))
         return bad_request("the archive's manifest names a bad path");
       const std::string path = folder + "/" + layer.as_string();
-      image.layers.push_back({ORCH_TRY(digest_of_file(path)), path});
+      std::string digest = ORCH_TRY(digest_of_file(path));
+      image.layers.push_back({std::move(digest), path});
     }
     ORCH_TRY(check_layers(image));
     images.push_back(std::move(image));

@@ -72,7 +72,8 @@ Result<TokenUser> Authenticator::user_of_token(std::string_view token,
   if (token.empty()) return unauthorized();
   auto plain = user_of_plain_token(token);
   if (!plain && plain.status().code == 404) return parts_.tokens.verify(token, audiences);
-  TokenUser known{ORCH_TRY(std::move(plain)), parts_.tokens.own_audiences(audiences)};
+  if (!plain) return std::move(plain).status();
+  TokenUser known{*std::move(plain), parts_.tokens.own_audiences(audiences)};
   if (known.audiences.empty()) return unauthorized("the token is not meant for this audience");
   return known;
 }

@@ -28,7 +28,8 @@ Result<ParsedBody> parse_body(const api::Schema& schema, const http::Request& re
   if (type.empty() || type == "application/json") return parse(request.body, false);
   if (type == "application/yaml") return parse(request.body, true);
   if (type == api::kProtobufType) {
-    return ParsedBody{ORCH_TRY(api::decode_protobuf(schema, request.body)), {}};
+    api::Value object = ORCH_TRY(api::decode_protobuf(schema, request.body));
+    return ParsedBody{std::move(object), {}};
   }
   return unsupported_media_type(
       "the body of the request was in an unknown format - accepted media types include: "

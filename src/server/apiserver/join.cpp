@@ -198,20 +198,20 @@ Result<http::Response> Join::serve(const http::Request& http) const {
   client.organizations = {std::string(kNodesGroup)};
   client.client_auth = true;
   const crypto::CertificateSpec serving = node_serving_spec(request.node, request.addresses);
+  std::string client_certificate =
+      ORCH_TRY(crypto::sign_csr(parts_.ca, request.client_csr, client, parts_.clock));
+  std::string serving_certificate =
+      ORCH_TRY(crypto::sign_csr(parts_.ca, request.serving_csr, serving, parts_.clock));
 
   using api::Value;
-  return value_response(
-      200, Value::object(
-               {{"clientCertificate",
-                 ORCH_TRY(crypto::sign_csr(parts_.ca, request.client_csr, client, parts_.clock))},
-                {"servingCertificate",
-                 ORCH_TRY(crypto::sign_csr(parts_.ca, request.serving_csr, serving, parts_.clock))},
-                {"ca", parts_.ca.certificate},
-                {"clusterCidr", parts_.facts.cluster_cidr},
-                {"serviceCidr", parts_.facts.service_cidr},
-                {"clusterDns", parts_.facts.cluster_dns},
-                {"clusterDomain", parts_.facts.cluster_domain},
-                {"nodePorts", parts_.facts.node_ports}}));
+  return value_response(200, Value::object({{"clientCertificate", std::move(client_certificate)},
+                                            {"servingCertificate", std::move(serving_certificate)},
+                                            {"ca", parts_.ca.certificate},
+                                            {"clusterCidr", parts_.facts.cluster_cidr},
+                                            {"serviceCidr", parts_.facts.service_cidr},
+                                            {"clusterDns", parts_.facts.cluster_dns},
+                                            {"clusterDomain", parts_.facts.cluster_domain},
+                                            {"nodePorts", parts_.facts.node_ports}}));
 }
 
 }  // namespace orch::apiserver

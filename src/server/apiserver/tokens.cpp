@@ -194,9 +194,10 @@ Result<Value> Tokens::issue(const WriteRequest& request) const {
   answer["metadata"].set("creationTimestamp", format_time(now));
   answer["spec"].set("audiences", std::move(list));
   answer["spec"].set("expirationSeconds", seconds);
+  std::string token = ORCH_TRY(signer_.sign(api::to_json(claims)));
   answer.set(
       "status",
-      Value::object({{"token", ORCH_TRY(signer_.sign(api::to_json(claims)))},
+      Value::object({{"token", std::move(token)},
                      {"expirationTimestamp", format_time(now + std::chrono::seconds(seconds))}}));
   return answer;
 }

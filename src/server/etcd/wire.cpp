@@ -84,6 +84,11 @@ Result<std::optional<store::Kept>> read_kept(const Value& kv, bool removed) {
   return std::optional(std::move(kept));
 }
 
+Result<Leader> read_leader_of(const Value& kv) {
+  std::string value = ORCH_TRY(bytes(kv["value"]));
+  return Leader{std::move(value), number(kv["create_revision"])};
+}
+
 Result<void> read_event(const Value& event, Seen* seen) {
   const std::string& type = event["type"].as_string();
   const bool removed = type == "DELETE";
@@ -96,8 +101,7 @@ Result<void> read_event(const Value& event, Seen* seen) {
   if (kept) {
     seen->changes.push_back(*std::move(kept));
   } else if (ORCH_TRY(bytes(kv["key"])) == kLeaderKey) {
-    seen->leader.emplace();
-    if (!removed) *seen->leader = {ORCH_TRY(bytes(kv["value"])), number(kv["create_revision"])};
+    seen->leader = removed ? Leader() : ORCH_TRY(read_leader_of(kv));
   }
   return {};
 }
@@ -281,13 +285,14 @@ Result<Page> read_page(const Value& answer) {
 Result<Leader> read_leader(const Value& answer) {
   const Value& kv = answer["kvs"][0];
   if (kv.is_null()) return Leader();
-  return Leader{ORCH_TRY(bytes(kv["value"])), number(kv["create_revision"])};
+  return read_leader_of(kv);
 }
 
 Result<Shared> read_shared(const Value& answer) {
   const Value& kv = answer["kvs"][0];
   if (kv.is_null()) return Shared();
-  return Shared{ORCH_TRY(bytes(kv["value"])), number(kv["mod_revision"])};
+  std::string value = ORCH_TRY(bytes(kv["value"]));
+  return Shared{std::move(value), number(kv["mod_revision"])};
 }
 
 Result<Seen> read_seen(std::string_view line) {
