@@ -32,10 +32,10 @@ class Holding {
     const size_t counted = bytes > kFreeHoldingBytes ? bytes : 0;
     if (counted > counted_) {
       const size_t more = counted - counted_;
-      if (sum_.bytes.fetch_add(more) + more > sum_.limit) {
-        sum_.bytes.fetch_sub(more);
-        return false;
-      }
+      size_t held = sum_.bytes;
+      do {
+        if (held + more > sum_.limit) return false;
+      } while (!sum_.bytes.compare_exchange_weak(held, held + more));
     } else if (counted < counted_) {
       sum_.bytes.fetch_sub(counted_ - counted);
     }

@@ -237,16 +237,25 @@ TEST_CASE("of half-open handshakes the oldest is given up for the newest") {
 TEST_CASE("bodies that are being sent cost so much together and no more, small ones always go") {
   ServerOptions options = server_options();
   options.max_held_bytes = 1u << 20;
-  const auto server = serve(echo, options);
-  const std::string head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n";
+  Event holds;
+  std::shared_ptr<Exchange> held;
+  const auto server = serve(
+      [&](std::shared_ptr<Exchange> exchange) {
+        if (exchange->request().target != "/held") return echo(std::move(exchange));
+        held = std::move(exchange);
+        holds.raise();
+      },
+      options);
+  const auto head = [](const std::string& target) {
+    return "POST " + target + " HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n";
+  };
+  // All of it is there, before another comes: of two on their way at once both may be refused.
   RawClient first(server->port()), second(server->port());
-  RawClient *held = &first, *refused = &second;
-  for (RawClient* client : {held, refused}) client->say(head + std::string(900'000, 'a'));
-  std::string refusal = refused->hear(head_end, 5'000);
-  if (refusal.empty()) {  // It was read before the other one.
-    std::swap(held, refused);
-    refusal = refused->hear(head_end, 5'000);
-  }
+  REQUIRE(first.say(head("/held") + std::string(1'000'000, 'a')));
+  REQUIRE(holds.wait());
+  // So little that nothing of it is unread when it is refused.
+  REQUIRE(second.say(head("/") + std::string(kFreeHoldingBytes + 4096, 'a')));
+  const std::string refusal = second.hear(head_end);
   CHECK(starts_with_status(refusal, 429));
   CHECK(refusal.find("Retry-After: 1") != refusal.npos);
   Request small;
@@ -255,8 +264,27 @@ TEST_CASE("bodies that are being sent cost so much together and no more, small o
   const auto answer = connect(server->port())->send(small);
   REQUIRE(answer.ok());
   CHECK(answer->status == 200);
-  held->say(std::string(100'000, 'a'));
-  CHECK(starts_with_status(held->hear(head_end), 200));
+  echo(std::exchange(held, nullptr));
+  CHECK(starts_with_status(first.hear(head_end), 200));
+}
+
+TEST_CASE("who asks for too much takes no room from another, not even for a moment") {
+  HoldingSum sum(4 * kFreeHoldingBytes);
+  std::atomic<bool> done{false};
+  int granted = 0, refused = 0;
+  std::thread greedy([&] {
+    Holding holding(sum);
+    for (int i = 0; i < 1'000'000; ++i) granted += holding.resize(5 * kFreeHoldingBytes) ? 1 : 0;
+    done = true;
+  });
+  Holding modest(sum);
+  while (!done) {
+    refused += modest.resize(2 * kFreeHoldingBytes) ? 0 : 1;
+    modest.resize(0);
+  }
+  greedy.join();
+  CHECK(granted == 0);
+  CHECK(refused == 0);
 }
 
 // More than the kernel's buffers take.
