@@ -5,6 +5,7 @@
 #include <linux/capability.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -15,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -193,6 +195,18 @@ Result<Entered> enter_container(const EnterRequest& request) {
     return std::move(outcome).status();
   }
   return entered;
+}
+
+UniqueFd open_pid_namespace(pid_t pid, const Cgroups& cgroups, const std::string& cgroup) {
+  // As long as this one has not ended, all that is looked up by the number is its own.
+  const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  const std::string path = "/proc/" + std::to_string(pid) + "/ns/pid";
+  UniqueFd space(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const std::vector<pid_t> members = cgroups.processes(cgroup);
+  pollfd end{process.get(), POLLIN, 0};
+  if (!process || std::ranges::find(members, pid) == members.end() || ::poll(&end, 1, 0) != 0)
+    space.reset();
+  return space;
 }
 
 int rlimit_number(const std::string& type) {

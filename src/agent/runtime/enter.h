@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/runtime/cgroup.h"
 #include "agent/runtime/types.h"
 #include "base/fd.h"
 #include "base/result.h"
@@ -44,6 +45,10 @@ struct Entered {
 
 // 400 "StartError" when the program can't be executed there.
 Result<Entered> enter_container(const EnterRequest& request);
+
+// The pid namespace of `pid`, a process of the cgroup; none when it is that no more: it has ended,
+// and the number may be another's.
+UniqueFd open_pid_namespace(pid_t pid, const Cgroups& cgroups, const std::string& cgroup);
 
 // "RLIMIT_NOFILE" → RLIMIT_NOFILE; -1 when unknown.
 int rlimit_number(const std::string& type);

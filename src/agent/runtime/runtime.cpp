@@ -11,6 +11,7 @@
 
 #include "agent/runtime/channel.h"
 #include "agent/runtime/container_record.h"
+#include "agent/runtime/enter.h"
 #include "agent/runtime/faults.h"
 #include "agent/runtime/pipe.h"
 #include "agent/runtime/runtime_state.h"
@@ -238,11 +239,15 @@ Result<void> Runtime::State::make_container(const ContainerConfig& wanted,
   context.uts_path = pinned("uts");
   context.pid_path = pinned("pid");
   context.host_pid = sandbox.host_pid;
+  UniqueFd target_space;  // Held until runc has entered it.
   if (!config.process_target.empty() && context.pid_path.empty() && !context.host_pid) {
     const auto target = read_container_state(paths, config.process_target, true);
-    if (!target || target->status != ContainerStatus::running || target->pid == 0)
-      return bad_request("container " + config.process_target + " does not run");
-    context.pid_path = "/proc/" + std::to_string(target->pid) + "/ns/pid";
+    const std::string cgroup = container_cgroup(sandbox.cgroup_parent, config.process_target);
+    if (target && target->status == ContainerStatus::running && target->pid != 0)
+      target_space = open_pid_namespace(target->pid, cgroups, cgroup);
+    if (!target_space) return bad_request("container " + config.process_target + " does not run");
+    context.pid_path =
+        "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(target_space.get());
   }
   context.shm_path = sandbox.host_ipc ? "/dev/shm" : paths.shm();
   context.cgroup = container_cgroup(sandbox.cgroup_parent, config.id);

@@ -441,6 +441,27 @@ TEST_CASE("shareProcessNamespace: containers see each other; the end of one is n
   CHECK(all().find("3333") != std::string::npos);
 }
 
+TEST_CASE("who wants its target's processes does not get those of whom its pid went to") {
+  ORCH_NEEDS_CONTAINERS();
+  Node node;
+  node.create(node.pod());
+  node.start(node.container("target", "sleep 1111"));
+  ContainerConfig near = node.container("near", "cat /proc/[0-9]*/cmdline; sleep 1000");
+  near.process_target = "target";
+  node.start(near);
+  const auto seen =
+      node.runtime->exec_sync("near", {"sh", "-c", "cat /proc/[0-9]*/cmdline"}, 5000)->out;
+  CHECK(seen.find("1111") != std::string::npos);
+
+  // As if it had just ended, and its pid were this process's now.
+  const PodPaths paths(node.options.state_dir + "/pods/pod1");
+  REQUIRE(write_started(paths, "target", ::getpid(), system_clock().now()));
+  ContainerConfig stray = node.container("stray", "sleep 1000");
+  stray.process_target = "target";
+  const Result<void> refused = node.runtime->start_container(stray);
+  CHECK(refused.status().message == "container target does not run");
+}
+
 TEST_CASE("limits hold: memory kills and says so, pids refuse, usage is told") {
   ORCH_NEEDS_CONTAINERS();
   Node node;
