@@ -49,6 +49,11 @@ Result<void> LiveEncryption::take_up(store::Store& store) {
   const Shared before = current();
   const Shared after = ORCH_TRY(parse(ORCH_TRY(read_encryption_config(path_)), path_, random_));
   if (*after == *before) return {};
+  if (!store.alone()) {
+    return conflict(path_ +
+                    " is not taken up before the next start: this server is one of several "
+                    "by now, and the others could not read what it encrypts");
+  }
   if (const std::string missing = after->missing_of(*before); !missing.empty()) {
     return bad_request(path_ + " is not taken up before the next start: the secret \"" + missing +
                        "\", which values may be encrypted with, is missing there or another");

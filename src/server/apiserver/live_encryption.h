@@ -39,8 +39,8 @@ class LiveEncryption final : public store::Cipher {
     return current()->is_stale(key, stored);
   }
 
-  // Reads the file again. 400 for one that can't be taken up; then all is as before. Blocking,
-  // while values are written.
+  // Reads the file again. 400 for one that can't be taken up, 409 once the store is one of several
+  // servers'; then all is as before. Blocking, while values are written.
   Result<void> take_up(store::Store& store);
   // Does so whenever the file is another one, on a thread of its own, until stop(). Once.
   Result<void> follow(store::Store& store);

@@ -6,7 +6,7 @@
 
 #include "server/apiserver/keys.h"
 #include "store/scan.h"
-#include "store/store_fixture.h"
+#include "store/servers_fixture.h"
 
 namespace orch::apiserver {
 namespace {
@@ -106,6 +106,24 @@ TEST_CASE("a file that lacks a secret of before is not taken up while the server
   CHECK_FALSE(live.encryption->take_up(*live.store).ok());
   CHECK_FALSE(file_exists(live.path));
   CHECK(live.store->get("/secrets/default/a") != nullptr);
+}
+
+TEST_CASE("a server that has become one of several takes no new secret up while it runs") {
+  store::TestFolder folder;
+  const std::string path = folder.path() + "/encryption-config.json";
+  const auto encryption = *LiveEncryption::open(path, system_clock(), system_random());
+  store::Wires wires;
+  store::TestServer server(wires, 1);
+  server.options().cipher = encryption.get();
+  server.start_single();
+  store::must(server->replicate(server.replication()));
+  const Value config = *read_encryption_config(path);
+  const auto turned = rotated(config, system_clock(), system_random());
+  REQUIRE(write_encryption_config(path, *turned).ok());
+  const auto taken = encryption->take_up(*server);
+  CHECK(taken.status().conflict());
+  const auto sealed = encryption->seal("/secrets/default/a", "x");
+  CHECK(Encryption::secret_of(sealed.value()) == first_secret(config));
 }
 
 TEST_CASE("encryption can be turned off and on as the server runs") {
