@@ -1,6 +1,7 @@
 // See event_recorder.h.
 #include "client/event_recorder.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "api/resources.h"
@@ -103,12 +104,16 @@ void EventRecorder::remember(std::string identity, Value event) {
   by_identity_[std::move(identity)] = std::prev(remembered_.end());
 }
 
-// An Event is named after its object and a number that never comes twice. Events of objects
-// without a namespace live in "default".
+// An Event is named after its object and its time, as Kubernetes does it: lists are in the order of
+// names, and so is what `kubectl describe` shows of one second. The last digits are not the
+// clock's, for other processes may report at the same time. Events of objects without a namespace
+// live in "default".
 Value EventRecorder::render_event(const Report& report) {
+  constexpr uint64_t kJitterNs = 1000;
+  const auto at_ns = static_cast<uint64_t>(report.at.time_since_epoch().count());
+  named_ns_ = std::max(named_ns_ + 1, at_ns - at_ns % kJitterNs + random_.next_u64() % kJitterNs);
   char suffix[24];
-  std::snprintf(suffix, sizeof suffix, ".%016llx",
-                static_cast<unsigned long long>(random_.next_u64()));
+  std::snprintf(suffix, sizeof suffix, ".%016llx", static_cast<unsigned long long>(named_ns_));
   const std::string& ns = report.involved["namespace"].as_string();
   const std::string at = format_time(report.at);
   Value source = Value::object({{"component", source_.component}});

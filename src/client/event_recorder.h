@@ -76,6 +76,7 @@ class EventRecorder : public EventSink {
   // The recorder thread's own: the least recently repeated first.
   std::list<Remembered> remembered_;
   std::map<std::string, std::list<Remembered>::iterator> by_identity_;
+  uint64_t named_ns_ = 0;  // What the last one was named by.
 
   std::mutex mutex_;  // Guards the rest.
   std::condition_variable wake_, idle_;

@@ -36,6 +36,24 @@ TEST_CASE("an event names its object; a repeat is counted") {
   CHECK(events[1]["count"].as_int() == 1);
 }
 
+TEST_CASE("what happened in one second is listed in the order in which it happened") {
+  FakeClock clock;
+  FakeCluster cluster(clock);
+  EventRecorder recorder(cluster, clock, system_random(), {"x", ""});
+  std::vector<std::string> happened;
+  for (char step = 'z'; step >= 'a'; --step) {
+    happened.emplace_back(1, step);
+    recorder.event(pod("a"), "Normal", happened.back(), "m");
+    if (step % 2 == 0) clock.advance(std::chrono::microseconds(1));
+  }
+  recorder.flush();
+  std::vector<std::string> listed;
+  for (const Value& event : cluster.all(api::resource::events())) {
+    listed.push_back(event["reason"].as_string());
+  }
+  CHECK(listed == happened);
+}
+
 TEST_CASE("an event that expired is written anew") {
   FakeClock clock;
   FakeCluster cluster(clock);
