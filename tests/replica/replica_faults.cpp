@@ -262,8 +262,7 @@ void fail_a_follower(Fault fault, bool power, bool joins) {
       // When it was stopped while a copy of the state was on its way to it, it hears nothing of its
       // leader before that is sent again, after about the time that a question waits.
       const auto waits = [&] {
-        return servers.third->leadership().leader == 0 &&
-               servers.third->health() != Health::failed;
+        return servers.third->leadership().leader == 0 && servers.third->health() != Health::failed;
       };
       while (joins && waits()) (void)servers.third.sync();
       const Result<void> synced = servers.third.sync();
