@@ -15,6 +15,7 @@
 #include "store/log_check.h"
 #include "store/packing.h"
 #include "store/servers_fixture.h"
+#include "store/snapshot.h"
 
 namespace orch::store {
 namespace {
@@ -299,6 +300,37 @@ TEST_CASE("terms and votes: one follows from the other") {
   REQUIRE_FALSE(fit(words({1, 3, 2, 7}), words({1, 4, 1, 0})));
   REQUIRE_FALSE(fit(words({1, 3, 2, 7}), words({1, 4, 3, 5})));
   REQUIRE_FALSE(fit(words({1, 3, 2, 7}), words({1, 4, 2, 5})));
+}
+
+TEST_CASE("a damaged row is named") {
+  TestFolder folder;
+  Options options;
+  options.directory = folder.path();
+  const std::string marker = "find me in the file";
+  {
+    auto store = *Store::open(options, tag_by_key);
+    Write write;
+    write.key = "/secrets/default/token";
+    write.bytes = marker;
+    REQUIRE(store->commit(write).ok());
+  }
+  const std::string path = folder.path() + "/orch.db";
+  std::string content = *read_file(path);
+  content[content.find(marker)] = 'F';
+  REQUIRE(write_file_atomic(path, content).ok());
+  const auto damaged = Store::open(options, tag_by_key);
+  REQUIRE_FALSE(damaged.ok());
+  REQUIRE(damaged.status().message.find("/secrets/default/token") != std::string::npos);
+  REQUIRE(damaged.status().message.find(path) != std::string::npos);
+  REQUIRE(damaged.status().message.find("orch snapshot list") != std::string::npos);
+  // It is not copied into a snapshot either.
+  TestFolder other;
+  for (const auto& found :
+       {check_database(path), write_snapshot(path, "", other.path() + "/copy")}) {
+    REQUIRE_FALSE(found.ok());
+    REQUIRE(found.status().message.find("/secrets/default/token") != std::string::npos);
+  }
+  REQUIRE_FALSE(file_exists(other.path() + "/copy"));
 }
 
 }  // namespace

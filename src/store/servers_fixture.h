@@ -27,13 +27,17 @@ class Wires {
     stores_.erase(server);
     std::erase_if(at_, [&](const auto& pair) { return pair.second == server; });
   }
+  // The other ends of this server's streams hear that it is gone.
+  void hang_up(uint64_t server) {
+    const std::lock_guard lock(mutex_);
+    shut(server);
+    std::erase_if(streams_, [&](const Stream& each) { return each.is_of(server); });
+  }
   // Nothing gets from or to this server, until heal().
   void cut(uint64_t server) {
     const std::lock_guard lock(mutex_);
     cut_.insert(server);
-    for (const Stream& stream : streams_) {
-      if (stream.from == server || stream.to == server) ::shutdown(stream.end.get(), SHUT_RDWR);
-    }
+    shut(server);
   }
   void heal() {
     const std::lock_guard lock(mutex_);
@@ -62,7 +66,13 @@ class Wires {
   struct Stream {
     uint64_t from = 0, to = 0;
     UniqueFd end;
+    bool is_of(uint64_t server) const { return from == server || to == server; }
   };
+  void shut(uint64_t server) {
+    for (const Stream& each : streams_) {
+      if (each.is_of(server)) ::shutdown(each.end.get(), SHUT_RDWR);
+    }
+  }
   std::mutex mutex_;
   std::map<uint64_t, Store*> stores_;
   std::map<std::string, uint64_t> at_;
@@ -74,7 +84,8 @@ class Wires {
 class TestServer final : public PeerStreams {
  public:
   TestServer(Wires& wires, uint64_t id) : wires_(wires) {
-    set_id(id);
+    replication_.server = id;
+    replication_.address = "server-" + std::to_string(id);
     replication_.streams = this;
     options_.directory = folder_.path();
     options_.replication = &replication_;
@@ -103,16 +114,12 @@ class TestServer final : public PeerStreams {
     if (!store_) return;
     wires_.take_away(id());
     store_.reset();
+    wires_.hang_up(id());
   }
   // As a server that never was one.
   void forget() {
     stop();
     ORCH_CHECK(remove_tree(folder_.path()).ok() && make_dirs(folder_.path(), 0700).ok());
-  }
-  // As another one, which never was one either.
-  void become(uint64_t id) {
-    forget();
-    set_id(id);
   }
   void move_to(const std::string& address) { replication_.address = address; }
 
@@ -148,10 +155,6 @@ class TestServer final : public PeerStreams {
   }
 
  private:
-  void set_id(uint64_t id) {
-    replication_.server = id;
-    replication_.address = "server-" + std::to_string(id);
-  }
   Result<void> open(const Options& options) {
     store_ = ORCH_TRY(Store::open(options, tag_by_key));
     wires_.put(id(), replication_.address, &*store_);

@@ -16,6 +16,7 @@ enum class Fault {
   none,
   once,      // The n-th operation fails: an I/O error.
   full,      // The same with no space left, where there can be such a thing.
+  quota,     // The same with a quota that is used up.
   at_once,   // As `once`; io_submit itself fails, not what it was to do.
   for_ever,  // The n-th and all later ones fail: the disk died, or power was lost.
   torn,      // As `for_ever`, but the first half of the n-th is written, if it is a write.
@@ -31,7 +32,8 @@ int operations();
 std::string failed_operation();
 // Takes back the last `eighths` of what was not synced. Nothing may write meanwhile.
 void lose_power(int eighths);
-// No file of the part can grow or be made until it is false again.
+// No file of the part can grow or be made until it is false again, but for the room that others of
+// them give back when they are removed.
 void set_full(bool full);
 
 }  // namespace orch::faults

@@ -1,0 +1,54 @@
+// The disk of a replicated log is full for a while: whoever writes is told, and it heals by itself.
+#include <filesystem>
+
+#include "faults_fixture.h"
+
+namespace orch::store {
+namespace {
+
+TEST_CASE("a full disk of the log refuses writes by name, and heals by itself") {
+  Alone alone;
+  faults::watch(alone.folder.path(), "/raft/");
+  auto store = *alone.open();
+  const std::string large(1u << 20, 'x');
+  // The first copy of the state needs room, too.
+  while (!alone.has_copy()) must(store->commit(put("/a/0", "x")));
+  must(store->commit(put("/a/0", large)));
+  faults::set_full(true);
+  Status refused;
+  int taken = 0;
+  for (; taken < 100; ++taken) {
+    const Result<Committed> done = store->commit(put("/a/" + std::to_string(taken), large));
+    if (!done) {
+      refused = done.status();
+      break;
+    }
+  }
+  CHECK(taken > 5);
+  CHECK(refused.code == 503);
+  CHECK(refused.message.find(alone.folder.path() + "/raft") != std::string::npos);
+  CHECK(store->health() == Health::full);
+  const int64_t revision = store->revision();
+  CHECK(store->commit(put("/a/no", "x")).status().code == 503);
+  CHECK(store->get("/a/no") == nullptr);
+  CHECK(store->get("/a/0") != nullptr);
+
+  faults::set_full(false);
+  const auto look = [&] {
+    std::promise<Result<void>> seen;
+    store->sync([&](Result<void> result) { seen.set_value(std::move(result)); });
+    must(seen.get_future().get());
+  };
+  while (store->health() == Health::full) look();
+  CHECK(store->health() == Health::good);
+  CHECK(must(store->commit(put("/a/yes", large))).revision == revision + 1);
+  close_in_time(std::move(store));
+  store = *alone.open();
+  CHECK(store->get("/a/yes") != nullptr);
+  CHECK(store->get("/a/no") == nullptr);
+  close_in_time(std::move(store));
+  faults::unwatch();
+}
+
+}  // namespace
+}  // namespace orch::store
