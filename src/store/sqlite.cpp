@@ -46,12 +46,21 @@ Status Connection::failure(int code, std::string_view what) const {
 }
 
 bool Connection::is_disk_full(int code) const {
-  // The index of the write-ahead log could not grow. It keeps nothing that is to last; and of a
-  // COMMIT that fails so SQLite knows no errno.
+  // The index of the write-ahead log could not grow. It keeps nothing that is to last.
   if ((code & 0xff) == SQLITE_FULL || code == SQLITE_IOERR_SHMSIZE) return true;
-  // Not IOERR_FSYNC: what had been written before is lost, whatever the reason.
-  const int error_number = sqlite3_system_errno(connection_.get());
-  return code == SQLITE_IOERR_WRITE && (error_number == ENOSPC || error_number == EDQUOT);
+  // A quota that is used up is no SQLITE_FULL. The files know it: of a COMMIT that failed the
+  // connection doesn't. Not IOERR_FSYNC: what had been written before is lost, whatever the reason.
+  return code == SQLITE_IOERR_WRITE &&
+         (is_over_quota(SQLITE_FCNTL_JOURNAL_POINTER) || is_over_quota(SQLITE_FCNTL_FILE_POINTER));
+}
+
+bool Connection::is_over_quota(int which) const {
+  sqlite3_file* file = nullptr;
+  sqlite3_file_control(connection_.get(), "main", which, &file);
+  int number = 0;
+  return file != nullptr && file->pMethods != nullptr &&
+         file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &number) == SQLITE_OK &&
+         number == EDQUOT;
 }
 
 void SyncedFile::Close::operator()(sqlite3_file* file) const {

@@ -70,6 +70,7 @@ class Connection {
   };
   Connection(sqlite3* connection, std::string path)
       : connection_(connection), path_(std::move(path)) {}
+  bool is_over_quota(int which) const;
 
   std::unique_ptr<sqlite3, Close> connection_;
   std::string path_;

@@ -50,5 +50,19 @@ TEST_CASE("a full disk of the log refuses writes by name, and heals by itself") 
   faults::unwatch();
 }
 
+TEST_CASE("a quota that is used up at a COMMIT is a full disk") {
+  TestFolder folder;
+  auto store = open_store(folder);
+  must(store->commit(put("/a/0")));
+  faults::watch(folder.path(), "/orch.db-wal");
+  faults::arm(Fault::quota, 1);
+  const Status full = store->commit(put("/a/no")).status();
+  CHECK(full.message.find("no space left") != std::string::npos);
+  CHECK(store->health() == Health::full);
+  must(store->commit(put("/a/yes")));
+  CHECK(store->health() == Health::good);
+  faults::unwatch();
+}
+
 }  // namespace
 }  // namespace orch::store
