@@ -55,7 +55,8 @@ Replica::Replica(const Options& options, raft_io& io, Machine& machine, Store::T
       peers_(peers),
       reads_({options.server, options.boot}, peers, options.resend_ms, options.election_ms),
       membership_({options.server, options.boot}, raft_, peers, options.resend_ms,
-                  [this] { hand_over([] {}); }) {
+                  [this] { hand_over([] {}); }),
+      copy_rule_(options.copies) {
   fsm_.version = 2;
   fsm_.data = this;
   fsm_.apply = apply_entry;
@@ -164,6 +165,7 @@ int Replica::apply_entry(raft_fsm* fsm, const raft_buffer* buffer, void** result
   *result = nullptr;
   Replica* const self = replica_of(fsm);
   if (self->broken_) return 0;
+  self->copy_rule_.applied(raft_last_applied(&self->raft_) + 1, buffer->len);
   const Result<void> applied = self->apply({static_cast<const char*>(buffer->base), buffer->len});
   // libraft would free twice what came with the message that led to this.
   if (!applied.ok()) self->fail(applied.status());

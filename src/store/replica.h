@@ -43,6 +43,7 @@
 #include <string>
 #include <vector>
 
+#include "store/copy_rule.h"
 #include "store/entry.h"
 #include "store/machine.h"
 #include "store/membership.h"
@@ -61,9 +62,7 @@ class Replica {
     uint64_t boot = 0;
     std::string address;
     unsigned election_ms = 300, heartbeat_ms = 60;
-    // A copy of the state takes the log's place when so many entries were added; so many of them
-    // stay, for servers that lag.
-    unsigned copy_after = 8192, keep = 2048;
+    CopyRule::Limits copies;
     bool alone = false;  // As in Replication.
     // The log may hold values that the cipher would not leave so now: begin it with a new copy.
     bool renew = false;
@@ -235,6 +234,7 @@ class Replica {
   // The log on disk may begin with the first entry, but the state need not: it may be a single
   // server's that grew. So a copy of it is the first thing that the log gets.
   bool has_copy_ = false, made_first_copy_ = false;
+  CopyRule copy_rule_;
   raft_term read_copy_term_ = 0;     // Of the copy that was read last, to be sent.
   std::unique_ptr<StateCopy> copy_;  // While libraft writes it.
 };

@@ -63,8 +63,9 @@ void discard(raft_message* message) {
 }  // namespace
 
 void Replica::set_copy_rule() {
-  raft_set_snapshot_threshold(&raft_, has_copy_ ? options_.copy_after : 1);
-  raft_set_snapshot_trailing(&raft_, has_copy_ ? options_.keep : 0);
+  if (copy_) return;  // libraft still goes by it.
+  raft_set_snapshot_threshold(&raft_, has_copy_ ? copy_rule_.copy_after() : 1);
+  raft_set_snapshot_trailing(&raft_, has_copy_ ? copy_rule_.keep() : 0);
 }
 
 // Where nobody writes, the log gets no second entry by itself.
@@ -101,10 +102,13 @@ int Replica::make_copy(raft_fsm* fsm, raft_buffer* buffers[], unsigned* count) {
   const auto& pieces = self->copy_->pieces();
   *buffers = static_cast<raft_buffer*>(raft_malloc(pieces.size() * sizeof(raft_buffer)));
   *count = static_cast<unsigned>(pieces.size());
+  size_t bytes = 0;
   for (size_t i = 0; i < pieces.size(); ++i) {
     // libraft only reads them.
     (*buffers)[i] = {const_cast<char*>(pieces[i].data()), pieces[i].size()};
+    bytes += pieces[i].size();
   }
+  self->copy_rule_.copied(bytes);
   return 0;
 }
 
@@ -123,6 +127,7 @@ int Replica::take_copy(raft_fsm* fsm, raft_buffer* buffer) {
   const Result<void> restored =
       self->restore({static_cast<const char*>(buffer->base), buffer->len});
   if (!restored.ok()) return self->fail(restored.status());
+  self->copy_rule_.copied(buffer->len);
   self->has_copy_ = true;
   raft_free(buffer->base);
   return 0;

@@ -64,5 +64,24 @@ TEST_CASE("a quota that is used up at a COMMIT is a full disk") {
   faults::unwatch();
 }
 
+TEST_CASE("a log of large objects is cut by its bytes") {
+  namespace fs = std::filesystem;
+  Alone alone;
+  auto store = *alone.open();
+  uintmax_t most = 0;
+  for (int i = 0; i < 200; ++i) {
+    must(store->commit(put("/a/" + std::to_string(i % 3), std::string(1u << 20, 'x'))));
+    uintmax_t bytes = 0;
+    std::error_code gone;
+    for (const auto& file : fs::directory_iterator(alone.folder.path() + "/raft")) {
+      const uintmax_t size = file.file_size(gone);
+      if (!gone) bytes += size;
+    }
+    most = std::max(most, bytes);
+  }
+  CHECK(most < 140u << 20);
+  close_in_time(std::move(store));
+}
+
 }  // namespace
 }  // namespace orch::store

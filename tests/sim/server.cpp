@@ -75,8 +75,8 @@ bool Server::start() {
   replica.server = id_;
   replica.boot = ++boots_;
   replica.address = std::to_string(id_);
-  replica.copy_after = 40;
-  replica.keep = 10;
+  replica.copies.copy_after = 40;
+  replica.copies.keep = 10;
   life_->replica = std::make_unique<store::Replica>(replica, *life_->port->io(), *life_->machine,
                                                     no_tags, *this);
   be_witnessed();
