@@ -25,6 +25,17 @@ class DiskPace {
   void note(std::chrono::nanoseconds write) {
     slow_ = write > slow_ ? write : slow_ - (slow_ - write) / kForget;
   }
+  // A write of the log. One that waited for space says nothing, and who came meanwhile waited for
+  // it.
+  void wrote(MonoTime began, MonoTime ended) {
+    if (began < got_room_) {
+      behind_ = ended;
+    } else {
+      note(ended - std::max(began, behind_));
+    }
+  }
+  // There is space, as there was not before.
+  void got_room(MonoTime now) { got_room_ = now; }
   unsigned election_ms() const {
     const auto wanted = std::chrono::ceil<std::chrono::milliseconds>(slow_ * kWrites).count();
     // In steps, so that a timer isn't set anew for a trifle.
@@ -36,6 +47,7 @@ class DiskPace {
   static constexpr int kForget = 512;
   static constexpr int64_t kStepMs = 50;
   std::chrono::nanoseconds slow_{0};
+  MonoTime got_room_{}, behind_{};
 };
 
 }  // namespace orch::store

@@ -182,7 +182,7 @@ void RaftDisk::appended(raft_io_append* request, int status) {
   RaftDisk* const disk = it->disk;
   if (disk->failed_) return;
   if (status != 0 && status != RAFT_CANCELED) return disk->fail(raft_strerror(status));
-  disk->pace_.note(disk->clock_.monotonic() - it->began);
+  disk->pace_.wrote(it->began, disk->clock_.monotonic());
   if (status == 0 && it->cut_from > 0 && has_finished_entry(disk->folder_, it->cut_from)) {
     return disk->fail("entries that another leader replaced could not be removed");
   }
@@ -270,6 +270,7 @@ void RaftDisk::hear(raft_tracer* tracer, int type, const void* info) {
     disk->room_failed(std::string(said.substr(kRetryFile.size())));
   } else if (disk->no_room_ && said.starts_with("completed creation of ")) {
     disk->no_room_ = false;
+    disk->pace_.got_room(disk->clock_.monotonic());
     log::info("store", "there is space again in " + disk->folder_);
   } else if (said.starts_with("retry snapshot write")) {
     disk->copy_waits_ = true;

@@ -105,7 +105,7 @@ class RaftLog final : public Log {
   std::pair<uint64_t, uint64_t> members_version_{~0ull, 0};
   uint64_t healed_in_ = 0;  // The term in which our address was told to the others.
 
-  std::atomic<std::optional<Health>> health_;
+  std::atomic<Health> health_{Health::good};
   std::shared_ptr<LoopQueue> tasks_;
   mutable std::mutex mutex_;
   Leadership leadership_{.term = 0, .leader = 0, .ours = false};
@@ -277,8 +277,10 @@ void RaftLog::look_for_room() {
   }
   if (std::exchange(is_full_, full) == full) return;
   // Before anybody is refused because of it.
-  if (full && !health_.load()) health_ = std::optional(Health::full);
-  if (!full) machine_.flush();  // There may be room for the table, too.
+  if (full && health_ == Health::good) health_ = Health::full;
+  // There may be room for the table, too; what it could not take may take long: not as the leader.
+  const auto flush = [this] { machine_.flush(); };
+  if (!full && machine_.health() == Health::full) core_->replica->hand_over(flush);
   const auto why = [this] { return service_unavailable(core_->disk->why_full()); };
   core_->replica->set_full(full ? std::optional(why()) : std::nullopt);
 }
@@ -290,9 +292,8 @@ void RaftLog::take_queue() {
 // What others see of it.
 void RaftLog::publish() {
   const bool broken = core_->replica->broken().has_value();
-  const bool is_news = broken && health_.load() != Health::failed;
-  const Health bad = broken ? Health::failed : Health::full;
-  health_ = broken || is_full_ ? std::optional(bad) : std::nullopt;
+  const bool is_news = broken && health_ != Health::failed;
+  health_ = broken ? Health::failed : is_full_ ? Health::full : Health::good;
   if (is_news && on_damage_) on_damage_(*core_->replica->broken());
   const Leadership now{.term = core_->replica->term(),
                        .leader = broken ? 0 : core_->replica->leader(),
@@ -324,8 +325,7 @@ void RaftLog::publish() {
 // The others know this server by an address that it doesn't have any more.
 void RaftLog::heal_address() {
   if (stage_ != Stage::running || core_->replica->leader() == 0) return;
-  if (healed_in_ == core_->replica->term())
-    return;  // Once in a term: they find this server as it is.
+  if (healed_in_ == core_->replica->term()) return;  // They find this server as it is.
   for (const Member& member : core_->replica->membership().members()) {
     if (member.server != replication_.server || member.address == replication_.address) continue;
     healed_in_ = core_->replica->term();

@@ -118,7 +118,12 @@ Result<Committed> Store::commit(Write write) {
   return answer.get();
 }
 
-Health Store::health() const { return log_->health().value_or(machine_->health()); }
+// What a full table beneath a replicated log can't take waits in the log and in memory: no write is
+// refused.
+Health Store::health() const {
+  const Health table = machine_->health();
+  return table == Health::failed ? table : log_->health().value_or(table);
+}
 RecordPtr Store::get(std::string_view key) const { return machine_->get(key); }
 Result<Range> Store::range(const Query& query) const { return machine_->range(query); }
 size_t Store::count(std::string_view prefix) const { return machine_->count(prefix); }

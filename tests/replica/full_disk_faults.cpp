@@ -50,6 +50,25 @@ TEST_CASE("a full disk of the log refuses writes by name, and heals by itself") 
   faults::unwatch();
 }
 
+TEST_CASE("a replica whose table alone has no room takes writes, and says nothing else") {
+  Alone alone;
+  auto store = *alone.open();
+  must(store->commit(put("/a/0")));
+  faults::watch(alone.folder.path(), "/orch.db");
+  faults::set_full(true);
+  for (int i = 0; i < 3; ++i) {
+    must(store->commit(put("/a/" + std::to_string(i), std::string(1u << 20, 'x'))));
+    CHECK(store->health() == Health::good);
+  }
+  const std::string before = dump(*store);
+  close_in_time(std::move(store));
+  faults::set_full(false);
+  store = *alone.open();
+  CHECK(dump(*store) == before);
+  close_in_time(std::move(store));
+  faults::unwatch();
+}
+
 TEST_CASE("a quota that is used up at a COMMIT is a full disk") {
   TestFolder folder;
   auto store = open_store(folder);
@@ -81,6 +100,44 @@ TEST_CASE("a log of large objects is cut by its bytes") {
   }
   CHECK(most < 140u << 20);
   close_in_time(std::move(store));
+}
+
+// Writes through another server until the disk of one is full, and 40 MB more; then there is space.
+void fill(TestServer& full, TestServer& other, const std::string& part) {
+  faults::watch(full.folder(), part);
+  faults::set_full(true);
+  const std::string large(1u << 20, 'x');
+  for (int i = 0; i < 40 || full->health() != Health::full; ++i) {
+    must(other->commit(put("/a/" + std::to_string(i), large)));
+  }
+  faults::set_full(false);
+}
+
+TEST_CASE("to wait for space is not to be slow: the next leader is elected as soon as ever") {
+  ThreeServers servers;
+  const uint64_t lead = servers.first.wait_for_leader();
+  TestServer &full = *servers.others(lead).front(), &other = *servers.others(lead).back();
+  fill(full, other, "/raft/");
+  must(full.sync());
+  servers.wires.cut(lead);
+  const MonoTime began = system_clock().monotonic();
+  other.wait_for_leader(lead);
+  CHECK(system_clock().monotonic() - began < std::chrono::seconds(4));
+  faults::unwatch();
+}
+
+TEST_CASE("a leader whose table waited for space hands over before it writes what it kept") {
+  ThreeServers servers;
+  const uint64_t lead = servers.first.wait_for_leader();
+  TestServer &full = servers.of(lead), &other = *servers.others(lead).front();
+  fill(full, other, "");
+  other.wait_for_leader(lead);
+  must(full.sync());
+  must(full->commit(put("/a/yes")));
+  CHECK(full->health() == Health::good);
+  must(other.sync());
+  CHECK(dump(*full) == dump(*other));
+  faults::unwatch();
 }
 
 }  // namespace
