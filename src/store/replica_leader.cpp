@@ -72,7 +72,8 @@ void Replica::end_handing_over() {
 
 // A batch that nobody has seen never was, and its number is free again.
 void Replica::refuse_when_full() {
-  if (!full_ || !leads() || (now() >= refused_until_ && !writes_first_copy())) return;
+  const bool holds_back = writes_first_copy() || waits_for_first_copy();
+  if (!full_ || !leads() || (now() >= refused_until_ && !holds_back)) return;
   const Status why = *full_;
   for (; !open_.empty() && !open_.back().seen; open_.pop_back(), --batches_) {
     for (const Proposal& proposal : open_.back().proposals) proposal.done(why);

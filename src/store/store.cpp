@@ -11,6 +11,7 @@
 #include "store/raft_folder.h"
 #include "store/raft_log.h"
 #include "store/snapshot.h"
+#include "store/spare.h"
 #include "store/table.h"
 
 namespace orch::store {
@@ -92,6 +93,7 @@ Result<std::unique_ptr<Store>> Store::open(Options options, Tagger tagger) {
   } else {
     log = make_local_log(*machine, options);
   }
+  keep_spare(options.directory);
   return std::unique_ptr<Store>(
       new Store(std::move(options), std::move(machine), std::move(log), std::move(tagger)));
 }

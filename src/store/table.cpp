@@ -12,6 +12,7 @@
 #include "store/cipher.h"
 #include "store/damage.h"
 #include "store/row_checksum.h"
+#include "store/spare.h"
 
 namespace orch::store {
 
@@ -92,6 +93,7 @@ Result<std::unique_ptr<Table>> Table::open(const Options& options, Truth truth) 
   const std::string path = database_path(directory);
   ORCH_TRY(make_dirs(directory, 0700));
   UniqueFd lock = ORCH_TRY(lock_directory(directory));
+  use_spare(directory);
   Connection connection = ORCH_TRY(Connection::open(path, options.vfs));
   std::unique_ptr<Table> table(new Table(options, std::move(lock), std::move(connection)));
   if (Result<void> prepared = table->prepare(truth); !prepared) {

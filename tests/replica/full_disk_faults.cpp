@@ -50,6 +50,47 @@ TEST_CASE("a full disk of the log refuses writes by name, and heals by itself") 
   faults::unwatch();
 }
 
+// Until its health is another.
+void wait_while(Store& store, Health health) {
+  while (store.health() == health) {
+    std::promise<void> seen;
+    store.sync([&](const Result<void>&) { seen.set_value(); });
+    seen.get_future().get();
+  }
+}
+
+// `copied`: with a copy of the state in the log, or before there is one.
+void start_on_a_full_disk(bool copied) {
+  Alone alone;
+  faults::watch(alone.folder.path(), "");
+  auto store = *alone.open();
+  do {
+    must(store->commit(put("/a/0")));
+  } while (copied && !alone.has_copy());
+  close_in_time(std::move(store));
+  faults::set_full(true);
+  auto again = alone.open();
+  if (!again.ok()) FAIL(again.status().message);
+  store = *std::move(again);
+  CHECK(store->get("/a/0") != nullptr);
+  CHECK(store->commit(put("/a/no")).status().code == 503);
+  CHECK(store->health() == Health::full);
+  faults::set_full(false);
+  wait_while(*store, Health::full);
+  must(store->commit(put("/a/yes")));
+  CHECK(store->get("/a/no") == nullptr);
+  close_in_time(std::move(store));
+  faults::unwatch();
+}
+
+TEST_CASE("a server starts on a full disk, is read, and heals by itself") {
+  start_on_a_full_disk(true);
+}
+
+TEST_CASE("a server that has just begun its log starts on a full disk") {
+  start_on_a_full_disk(false);
+}
+
 TEST_CASE("a replica whose table alone has no room takes writes, and says nothing else") {
   Alone alone;
   auto store = *alone.open();
