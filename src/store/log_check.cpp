@@ -184,28 +184,37 @@ uint64_t newest_copy(const std::string& folder) {
   return copies.empty() ? 0 : numbers_in(copies.back())[1];
 }
 
-Result<void> check_log(const std::string& folder, uint64_t applied) {
-  if (!file_exists(folder)) return {};
+Result<void> check_log(const std::string& folder, uint64_t applied, uint64_t reached) {
   ORCH_TRY(check_metadata(folder));
   const Folder found = list(folder);
-  uint64_t last = 0;  // Entry before the open segments.
+  uint64_t copied = 0;
   if (!found.copies.empty()) {
     ORCH_TRY(check_copy_head(folder + "/" + found.copies.back()));
-    last = numbers_in(found.copies.back())[1];
+    copied = numbers_in(found.copies.back())[1];
   }
-  if (!found.closed.empty()) last = std::max(last, numbers_in(found.closed.back())[1]);
+  uint64_t last = found.closed.empty() ? copied : numbers_in(found.closed.back())[1];
+  std::optional<Status> broken_off;
   for (const std::string& name : found.open) {
     const std::string path = folder + "/" + name;
     const SegmentFacts facts = read_segment(ORCH_TRY(read_file(path, kMaxFileBytes)));
+    // The next file is begun when all is in the one before.
+    if (broken_off && facts.entries > 0) return *broken_off;
     last += facts.entries;
-    if (facts.ends_in_zeros) continue;
-    if (applied > last) {
-      return damaged(path + " is damaged: entry " + std::to_string(last + 1) +
-                     ", which this server has applied, fails its checksum");
-    }
-    return {};  // A write that was interrupted; what follows it counts as little.
+    if (facts.ends_in_zeros || broken_off) continue;
+    // A write that was interrupted, if nothing is known of it.
+    broken_off = damaged(path + " is damaged: entry " + std::to_string(last + 1) +
+                         ", which this server had, fails its checksum");
   }
-  return {};
+  last = std::max(last, copied);
+  if (broken_off && last < std::max(applied, reached)) return *broken_off;
+  if (last >= reached) return {};
+  return damaged(folder + " is damaged: the entries of the log from number " +
+                 std::to_string(last + 1) + " to " + std::to_string(reached) + " are gone");
+}
+
+bool has_finished_entry(const std::string& folder, uint64_t index) {
+  const auto closed = list(folder).closed;
+  return !closed.empty() && numbers_in(closed.back())[1] >= index;
 }
 
 Result<void> check_segments(const std::string& folder) {

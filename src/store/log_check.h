@@ -2,8 +2,8 @@
 // damaged in three places, and a server that does so may have confirmed, or voted by, what is gone:
 //
 // - the end of what was being written (open-1, ...): a batch that fails its checksum there may be a
-//   write that was interrupted, which nobody was told of. It is damage when the table has entries
-//   from there on, for they were agreed on.
+//   write that was interrupted, which nobody was told of. It is damage when entries from there on
+//   were on disk, or in the table, for those were agreed on.
 // - the newest copy of the state: an older one is taken in its place.
 // - the term and the vote (metadata1, metadata2): these have no checksum. Yet they are written in
 //   turns, and one of them follows from the other.
@@ -20,8 +20,12 @@
 
 namespace orch::store {
 
-// `applied`: the last entry that the table has; 0 when it has none. Damage (damage.h) by file.
-Result<void> check_log(const std::string& folder, uint64_t applied);
+// `applied`: the last entry that the table has, which the others may have had on disk before this
+// server. `reached`: one that is known to have been on disk here. 0 when there is none. Damage
+// (damage.h) by file.
+Result<void> check_log(const std::string& folder, uint64_t applied, uint64_t reached);
+// Whether a finished file of the folder has the entry or one after it.
+bool has_finished_entry(const std::string& folder, uint64_t index);
 // When libraft can't read its files, whatever it says: the first that is damaged.
 Result<void> check_segments(const std::string& folder);
 // The entry of the newest copy of the state in the folder; 0 when there is none.

@@ -8,7 +8,7 @@
 #include "base/check.h"
 #include "base/files.h"
 #include "base/log.h"
-#include "store/log_files.h"
+#include "store/log_check.h"
 
 namespace orch::store {
 
@@ -50,12 +50,13 @@ RaftDisk::RaftDisk(std::string folder, Clock& clock, DiskPace pace, SealedFile v
 RaftDisk::~RaftDisk() { raft_uv_close(&seam_.io); }
 
 Result<std::unique_ptr<RaftDisk>> RaftDisk::open(uv_loop_t* loop, std::string folder,
-                                                 raft_uv_transport* transport, Clock& clock) {
+                                                 raft_uv_transport* transport, Clock& clock,
+                                                 uint64_t applied) {
   DiskPace pace = ORCH_TRY(DiskPace::measure(folder, clock));
   SealedFile vote = ORCH_TRY(SealedFile::open(folder + "/vote"));
   SealedFile reached = ORCH_TRY(SealedFile::open(folder + "/reached"));
   const uint64_t known = reached.numbers() ? reached.numbers()->first : 0;
-  ORCH_TRY(check_log_files(folder, known));
+  ORCH_TRY(check_log(folder, applied, known));
   auto disk = std::unique_ptr<RaftDisk>(
       new RaftDisk(std::move(folder), clock, pace, std::move(vote), std::move(reached)));
   raft_io& io = disk->seam_.io;
@@ -134,22 +135,21 @@ int RaftDisk::load(raft_io* io, raft_term* term, raft_id* voted_for, raft_snapsh
   return *term == 0 ? 0 : disk->keep_vote(*term, *voted_for);
 }
 
-// libraft frees twice what came with a message whose term or vote it could not keep.
 int RaftDisk::kept(int code) {
   if (code != 0) fail(std::string(raft_strerror(code)) + ": the term or the vote");
-  return 0;
+  return code;
 }
 
 int RaftDisk::set_term(raft_io* io, raft_term term) {
   RaftDisk* const disk = of(io);
-  if (disk->failed_) return 0;
+  if (disk->failed_) return RAFT_IOERR;
   const int code = disk->inner_.set_term(io, term);
   return disk->kept(code != 0 ? code : disk->keep_vote(term, 0));
 }
 
 int RaftDisk::set_vote(raft_io* io, raft_id server) {
   RaftDisk* const disk = of(io);
-  if (disk->failed_) return 0;
+  if (disk->failed_) return RAFT_IOERR;
   const int code = disk->inner_.set_vote(io, server);
   const raft_term term = raft_current_term(static_cast<const raft*>(io->data));
   return disk->kept(code != 0 ? code : disk->keep_vote(term, server));

@@ -37,9 +37,11 @@ namespace orch::store {
 
 class RaftDisk {
  public:
-  // Fails when the files are damaged, naming one. All must outlive it; the loop must have ended.
+  // Fails when the files are damaged, naming one. `applied`: as in check_log(). All must outlive
+  // it; the loop must have ended.
   static Result<std::unique_ptr<RaftDisk>> open(uv_loop_t* loop, std::string folder,
-                                                raft_uv_transport* transport, Clock& clock);
+                                                raft_uv_transport* transport, Clock& clock,
+                                                uint64_t applied);
   ~RaftDisk();
   RaftDisk(const RaftDisk&) = delete;
   RaftDisk& operator=(const RaftDisk&) = delete;

@@ -209,15 +209,13 @@ void RaftLog::make_loop() {
 
 Result<void> RaftLog::start_replica(const Options& options, Store::Tagger tagger,
                                     const RaftStart& start) {
-  const Progress progress =
-      start.note.empty() ? Progress() : ORCH_TRY(Progress::decode(start.note));
-  ORCH_TRY(check_log(directory_, progress.index));
+  const bool is_new = start.note.empty();
+  const uint64_t applied = is_new ? 0 : ORCH_TRY(Progress::decode(start.note)).index;
   const uint64_t copy = newest_copy(directory_);
   const uint64_t boot = ORCH_TRY(next_boot(options.directory, clock_));
-  if (replication_.begins && start.note.empty())
-    ORCH_TRY(forget_half_a_beginning(options.directory));
-  core_->disk =
-      ORCH_TRY(RaftDisk::open(&core_->loop, directory_, core_->streams->transport(), clock_));
+  if (replication_.begins && is_new) ORCH_TRY(forget_half_a_beginning(options.directory));
+  core_->disk = ORCH_TRY(
+      RaftDisk::open(&core_->loop, directory_, core_->streams->transport(), clock_, applied));
 
   Replica::Options replica;
   replica.server = replication_.server;
