@@ -227,7 +227,8 @@ Result<void> Cluster::grow(store::Store& store) {
     ORCH_TRY(write_enrollment(options_.data_dir, options_.enrollment));
     if (Result<void> grown = store.replicate(replication_); !grown) {
       // Should it stay, the next start begins the log.
-      static_cast<void>(remove_enrollment(options_.data_dir));
+      const Result<void> removed = remove_enrollment(options_.data_dir);
+      if (!removed) log::warning("cluster", removed.status().message);
       return std::move(grown).status().in("become one of several servers");
     }
     log::info("cluster",
