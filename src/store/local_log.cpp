@@ -1,8 +1,6 @@
 // The local maker of Log: a bounded queue, the writer's thread, which applies, and the settler's,
-// which waits for the disk. Group commit happens by itself: while one batch is on its way to disk,
-// the next one gathers. It is applied in time to be ready when the disk is, so that as many as can
-// be share an fsync; and not before it is half as large as the one on its way, or many writers that
-// wait for answers would part into a large batch and a tiny one.
+// which waits for the disk and answers. Group commit happens by itself: while one batch is settled,
+// the next one gathers (BatchRule).
 //
 // When another log takes its place (replace()), both threads end between two batches, the queue
 // fills meanwhile, and is handed on as it is. From then on this log only passes everything on, at
@@ -14,6 +12,7 @@
 #include <thread>
 #include <utility>
 
+#include "store/batch_rule.h"
 #include "store/log.h"
 
 namespace orch::store {
@@ -178,9 +177,13 @@ class LocalLog final : public Log {
       }
       room_.notify_all();
       size_t applied = batch.size();
-      const MonoTime begin = clock_.monotonic();
-      if (!batch.empty()) applier_.apply(std::move(batch));
-      apply_took_ = clock_.monotonic() - begin;
+      if (!batch.empty()) {
+        const MonoTime begin = clock_.monotonic();
+        applier_.apply(std::move(batch));
+        const auto took = clock_.monotonic() - begin;
+        const std::lock_guard lock(mutex_);
+        rule_.applied(applied, took);
+      }
       const auto due = applier_.flush_at();
       if (due && *due <= clock_.monotonic()) {
         applier_.flush();
@@ -202,38 +205,32 @@ class LocalLog final : public Log {
       applied_anew_.wait(lock, [this] { return applied_ > 0 || all_applied_; });
       if (applied_ == 0) return;
       settling_ = std::exchange(applied_, 0);
-      const MonoTime begin = clock_.monotonic();
-      expected_end_ = begin + settle_took_;
       if (!queue_.empty()) work_.notify_one();
       lock.unlock();
-      applier_.settle();
+      const auto disk_took = applier_.settle();
       lock.lock();
       settling_ = 0;
-      settle_took_ = clock_.monotonic() - begin;
+      rule_.settled(disk_took);
       if (!queue_.empty()) work_.notify_one();
     }
   }
 
-  // When to take what waits; long ago: at once. Nothing: somebody will notify.
-  std::optional<MonoTime> take_at() const {
-    if (stage_ == Stage::pausing) return MonoTime();
-    if (queue_.empty()) return stage_ == Stage::closed ? std::optional(MonoTime()) : std::nullopt;
-    if (applied_ > 0) return std::nullopt;
-    if (settling_ == 0) return MonoTime();
-    if (queue_.size() * 2 < settling_) return std::nullopt;
-    return expected_end_ - apply_took_;
+  // Somebody will notify when that changes.
+  bool may_take() const {
+    if (stage_ == Stage::pausing) return true;
+    if (queue_.empty()) return stage_ == Stage::closed;
+    return applied_ == 0 && rule_.takes(queue_.size(), settling_);
   }
 
   // Until there is a batch, the end, or a flush due. An idle store has no timer but for the latter.
   void wait_for_work(std::unique_lock<std::mutex>& lock) {
-    for (;;) {
-      std::optional<MonoTime> at = take_at();
-      if (const auto due = applier_.flush_at()) at = at ? std::min(*at, *due) : due;
-      if (!at) {
+    while (!may_take()) {
+      const auto due = applier_.flush_at();
+      if (!due) {
         work_.wait(lock);
         continue;
       }
-      const auto left = *at - clock_.monotonic();
+      const auto left = *due - clock_.monotonic();
       if (left <= left.zero()) return;
       work_.wait_for(lock, left);
     }
@@ -260,9 +257,7 @@ class LocalLog final : public Log {
   std::deque<Proposal> queue_;
   size_t queued_bytes_ = 0;
   size_t applied_ = 0, settling_ = 0;  // So many: waiting for the settler, in its hands.
-  MonoTime expected_end_{};            // Of what is in the settler's hands.
-  MonoTime::duration settle_took_{};   // The last time.
-  MonoTime::duration apply_took_{};    // The same; the writer's.
+  BatchRule rule_;
   Stage stage_ = Stage::open;
   bool all_applied_ = false;
 

@@ -34,8 +34,8 @@ class Applier {
   // them yet.
   virtual void apply(std::vector<Proposal> batch) = 0;
   // Makes durable and visible what was applied before this call and has won, answers all of it. It
-  // has a thread of its own: more may be applied meanwhile.
-  virtual void settle() = 0;
+  // has a thread of its own: more may be applied meanwhile. Returns how long the disk took.
+  virtual MonoTime::duration settle() = 0;
   // When flush() is due; nothing while there is nothing to flush.
   virtual std::optional<MonoTime> flush_at() const = 0;
   virtual void flush() = 0;  // To be settled, too.

@@ -113,7 +113,7 @@ void Machine::refuse(Batch& batch, const Status& why) {
   for (const Proposal& proposal : batch.proposals) proposal.done(why);
 }
 
-void Machine::settle() {
+MonoTime::duration Machine::settle() {
   std::vector<std::shared_ptr<Batch>> batches;
   {
     const std::lock_guard lock(applied_mutex_);
@@ -121,17 +121,21 @@ void Machine::settle() {
   }
   const bool in_table = flushed_.exchange(false) || std::ranges::any_of(batches, &Batch::in_table);
   // Once a sync has failed, what was applied after it is lost as well.
+  const MonoTime begin = clock_.monotonic();
   const Result<void> synced = in_table ? table_->sync() : table_->health();
+  const auto took = clock_.monotonic() - begin;
   if (!synced) {
     health_ = Health::failed;
     for (const auto& batch : batches) refuse(*batch, synced.status());
-    return;
+    return took;
   }
   publish(batches);
   for (const auto& batch : batches) {
     batch->settled = true;
     answer(*batch);
+    batch->proposals = {};  // Here, for the writer has more to do.
   }
+  return took;
 }
 
 // As the writes of `batch` so far and of those before it leave it.
@@ -164,11 +168,11 @@ Result<Committed> Machine::stage(const Write& write, Batch* batch) {
                       // Unique, for a revision is: replicas need not agree on another counter.
                       .row = current ? current->row : event.revision},
                      write.tags);
-    batch->now.insert_or_assign(write.key, event.record);
+    batch->now.insert_or_assign(event.record->key, event.record);
   } else {
     event.type = EventType::remove;
     event.record = current->at_deletion(event.revision);
-    batch->now.insert_or_assign(write.key, nullptr);
+    batch->now.insert_or_assign(event.record->key, nullptr);
   }
   claims_.change(event.previous, write.bytes ? event.record : nullptr);
   batch->steps.push_back({event, write.durability});

@@ -42,7 +42,7 @@ class Machine final : public Applier {
   // the table could not take waits for flush(), and so may what is relaxed. `term`: the batch's,
   // for those of its writes that are for one term only.
   void apply(std::vector<Proposal> batch, std::optional<std::string> note, uint64_t term = 0);
-  void settle() override;
+  MonoTime::duration settle() override;
   std::optional<MonoTime> flush_at() const override;
   void flush() override;
   // For an engine (engine.h): what became of some keys elsewhere, at revisions given there, and
