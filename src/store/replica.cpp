@@ -14,6 +14,9 @@ namespace {
 constexpr size_t kMaxOpen = 4;  // Of ours; more of them would not be faster (facts in ADR 0006).
 constexpr size_t kMaxEntryWrites = 1024;
 constexpr size_t kMaxEntryBytes = 1u << 20;
+// So many that come at once, as the answers to an entry make their writers do, become two entries:
+// one is applied while the other is on its way.
+constexpr size_t kPartedWrites = 64;
 constexpr size_t kMaxForwarded = 64;  // Of others; they send again.
 // libraft sends a heartbeat with a tick, unless it has sent something in so many milliseconds; to a
 // follower that it has not heard of since the tick before, which any quiet one is then, it also
@@ -287,12 +290,14 @@ void Replica::give_up_late() {
 
 void Replica::fill_batches() {
   if (known_leader_ == 0) return;
+  const bool parted = open_.empty() && waiting_.size() >= kPartedWrites;
+  const size_t max_writes =
+      parted ? std::min(waiting_.size() / 2, kMaxEntryWrites) : kMaxEntryWrites;
   while (open_.size() < kMaxOpen && !waiting_.empty()) {
     Batch batch{.number = ++batches_, .proposals = {}, .bytes = {}, .since = now()};
     std::vector<const Write*> writes;
     size_t bytes = 0;
-    while (!waiting_.empty() && batch.proposals.size() < kMaxEntryWrites &&
-           bytes < kMaxEntryBytes) {
+    while (!waiting_.empty() && batch.proposals.size() < max_writes && bytes < kMaxEntryBytes) {
       bytes += bytes_of(waiting_.front().proposal.write);
       waiting_bytes_ -= bytes_of(waiting_.front().proposal.write);
       batch.since = std::min(batch.since, waiting_.front().since);
