@@ -1,10 +1,26 @@
 #include "store/checkpointer.h"
 
+#include <fcntl.h>
+
+#include <cerrno>
+
 namespace orch::store {
 
 namespace {
 
 constexpr int64_t kOptionPageBytes = 4096;  // Of Options::checkpoint_pages.
+
+// Has the disk write what the file has in memory, a little at a time. Whether it succeeded is for a
+// sync to say.
+void write_back(int file) {
+  constexpr off_t kStep = 128 << 10;
+  const off_t end = ::lseek(file, 0, SEEK_END);
+  for (off_t at = 0; at < end; at += kStep) {
+    ::sync_file_range(
+        file, at, kStep,
+        SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+  }
+}
 
 }  // namespace
 
@@ -24,12 +40,20 @@ Result<std::unique_ptr<Checkpointer>> Checkpointer::start(const std::string& pat
     page_bytes = size.integer(0);
   }
   const int64_t wake_pages = int64_t{options.checkpoint_pages} * kOptionPageBytes / page_bytes;
-  return std::make_unique<Checkpointer>(std::move(connection), static_cast<int>(wake_pages),
-                                        std::move(on_failure));
+  UniqueFd database(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!database) return system_error("open " + path, errno);
+  const std::string wal_path = path + "-wal";
+  UniqueFd wal(::open(wal_path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!wal) return system_error("open " + wal_path, errno);
+  return std::make_unique<Checkpointer>(std::move(database), std::move(wal), std::move(connection),
+                                        static_cast<int>(wake_pages), std::move(on_failure));
 }
 
-Checkpointer::Checkpointer(Connection connection, int wake_pages, OnFailure on_failure)
-    : connection_(std::move(connection)),
+Checkpointer::Checkpointer(UniqueFd database, UniqueFd wal, Connection connection, int wake_pages,
+                           OnFailure on_failure)
+    : database_(std::move(database)),
+      wal_(std::move(wal)),
+      connection_(std::move(connection)),
       wake_pages_(wake_pages),
       on_failure_(std::move(on_failure)),
       thread_([this] { run(); }) {}
@@ -71,15 +95,35 @@ Result<Checkpointer::Pass> Checkpointer::move(int mode) {
   return connection_.failure(code, "checkpoint");
 }
 
+Result<Checkpointer::Pass> Checkpointer::move_beside_writer() {
+  write_back(wal_.get());
+  return move(SQLITE_CHECKPOINT_PASSIVE);
+}
+
+Result<void> Checkpointer::sync_moved() {
+  write_back(database_.get());
+  return connection_.sync();
+}
+
 void Checkpointer::run() {
   std::unique_lock lock(mutex_);
   for (;;) {
     work_.wait(lock, [this] { return closed_ || is_due(); });
     if (closed_) return;
     lock.unlock();
-    Result<Pass> pass = move(SQLITE_CHECKPOINT_PASSIVE);
+    Result<Pass> pass = move_beside_writer();
     lock.lock();
-    if (pass.ok() && wal_pages_ / kSqueezeFactor >= wake_pages_ && wal_pages_ > pass->moved_pages) {
+    const auto is_long = [&] {
+      return pass.ok() && wal_pages_ / kSqueezeFactor >= wake_pages_ &&
+             wal_pages_ > pass->moved_pages;
+    };
+    if (is_long()) {
+      lock.unlock();
+      const Result<void> synced = sync_moved();
+      pass = synced.ok() ? move_beside_writer() : synced.status();
+      lock.lock();
+    }
+    if (is_long()) {
       squeezing_ = true;
       idle_.wait(lock, [this] { return closed_ || !in_transaction_; });
       lock.unlock();

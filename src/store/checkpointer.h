@@ -5,6 +5,10 @@
 // A pass beside a busy writer never catches up, and a WAL starts again at its beginning only when
 // all of it has been moved. So beyond kSqueezeFactor times that length the writer is held between
 // two transactions for the short remainder: that bounds the WAL.
+//
+// A flush of megabytes at once would hold up the syncs of whoever else uses the disk, the log's
+// before all, for as long as it takes: so what is to be synced is written back before that, little
+// by little.
 #pragma once
 
 #include <condition_variable>
@@ -14,6 +18,7 @@
 #include <string>
 #include <thread>
 
+#include "base/fd.h"
 #include "base/result.h"
 #include "store/sqlite.h"
 #include "store/store.h"
@@ -28,7 +33,8 @@ class Checkpointer {
   using OnFailure = std::function<void(Status)>;
   static Result<std::unique_ptr<Checkpointer>> start(const std::string& path,
                                                      const Options& options, OnFailure on_failure);
-  Checkpointer(Connection connection, int wake_pages, OnFailure on_failure);
+  Checkpointer(UniqueFd database, UniqueFd wal, Connection connection, int wake_pages,
+               OnFailure on_failure);
   ~Checkpointer();
 
   // The writer puts these around each transaction; `wal_pages` is the WAL's length after it.
@@ -43,7 +49,12 @@ class Checkpointer {
     int wal_pages = 0, moved_pages = 0;
   };
   Result<Pass> move(int mode);
+  Result<Pass> move_beside_writer();
+  Result<void> sync_moved();
 
+  // To have them written back. When they are closed, POSIX lets go of SQLite's locks, too; nobody
+  // else is let into the directory.
+  UniqueFd database_, wal_;
   Connection connection_;
   const int wake_pages_;
   const OnFailure on_failure_;

@@ -63,6 +63,14 @@ bool Connection::is_over_quota(int which) const {
          number == EDQUOT;
 }
 
+Result<void> Connection::sync() {
+  sqlite3_file* file = nullptr;
+  sqlite3_file_control(connection_.get(), "main", SQLITE_FCNTL_FILE_POINTER, &file);
+  const int code = file->pMethods->xSync(file, SQLITE_SYNC_NORMAL);
+  if (code == SQLITE_OK) return {};
+  return service_unavailable(path_ + ": sync: " + sqlite3_errstr(code));
+}
+
 void SyncedFile::Close::operator()(sqlite3_file* file) const {
   if (file->pMethods != nullptr) file->pMethods->xClose(file);
   std::free(file);

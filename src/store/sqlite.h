@@ -56,6 +56,8 @@ class Connection {
 
   Result<void> run(const char* sql);  // One or more statements; rows are thrown away.
   Result<Statement> prepare(const char* sql);
+  // What was written to the database's file before this call, by whomever, is on disk.
+  Result<void> sync();
   sqlite3* raw() { return connection_.get(); }
 
   // The failure `code` of the last call as a Status: "<path>: <what>: <SQLite's message>"; damage
