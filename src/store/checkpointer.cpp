@@ -8,8 +8,6 @@ namespace orch::store {
 
 namespace {
 
-constexpr int64_t kOptionPageBytes = 4096;  // Of Options::checkpoint_pages.
-
 // Has the disk write what the file has in memory, a little at a time. Whether it succeeded is for a
 // sync to say.
 void write_back(int file) {
@@ -39,22 +37,26 @@ Result<std::unique_ptr<Checkpointer>> Checkpointer::start(const std::string& pat
     if (code != SQLITE_ROW) return connection.failure(code, "read the size of pages");
     page_bytes = size.integer(0);
   }
-  const int64_t wake_pages = int64_t{options.checkpoint_pages} * kOptionPageBytes / page_bytes;
+  const auto pages = [&](size_t bytes) {
+    return static_cast<int>(static_cast<int64_t>(bytes) / page_bytes);
+  };
+  const Limits limits{.wake = pages(options.checkpoint_bytes),
+                      .squeeze = pages(options.max_wal_bytes)};
   UniqueFd database(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!database) return system_error("open " + path, errno);
   const std::string wal_path = path + "-wal";
   UniqueFd wal(::open(wal_path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!wal) return system_error("open " + wal_path, errno);
   return std::make_unique<Checkpointer>(std::move(database), std::move(wal), std::move(connection),
-                                        static_cast<int>(wake_pages), std::move(on_failure));
+                                        limits, std::move(on_failure));
 }
 
-Checkpointer::Checkpointer(UniqueFd database, UniqueFd wal, Connection connection, int wake_pages,
+Checkpointer::Checkpointer(UniqueFd database, UniqueFd wal, Connection connection, Limits limits,
                            OnFailure on_failure)
     : database_(std::move(database)),
       wal_(std::move(wal)),
       connection_(std::move(connection)),
-      wake_pages_(wake_pages),
+      limits_(limits),
       on_failure_(std::move(on_failure)),
       thread_([this] { run(); }) {}
 
@@ -83,7 +85,7 @@ void Checkpointer::leave_transaction(int wal_pages) {
   if (squeezing_) idle_.notify_one();
 }
 
-bool Checkpointer::is_due() const { return wal_pages_ - moved_pages_ >= wake_pages_; }
+bool Checkpointer::is_due() const { return wal_pages_ - moved_pages_ >= limits_.wake; }
 
 Result<Checkpointer::Pass> Checkpointer::move(int mode) {
   Pass pass;
@@ -114,8 +116,7 @@ void Checkpointer::run() {
     Result<Pass> pass = move_beside_writer();
     lock.lock();
     const auto is_long = [&] {
-      return pass.ok() && wal_pages_ / kSqueezeFactor >= wake_pages_ &&
-             wal_pages_ > pass->moved_pages;
+      return pass.ok() && wal_pages_ >= limits_.squeeze && wal_pages_ > pass->moved_pages;
     };
     if (is_long()) {
       lock.unlock();

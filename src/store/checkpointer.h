@@ -1,10 +1,10 @@
 // Checkpointer: moves what the WAL holds into the database file, on a thread and a connection of
 // its own, so that no commit waits for it (SQLite's automatic checkpoint is what stalls writers).
-// The writer wakes it when the WAL has grown by Options::checkpoint_pages.
+// The writer wakes it when the WAL has grown by Options::checkpoint_bytes.
 //
 // A pass beside a busy writer never catches up, and a WAL starts again at its beginning only when
-// all of it has been moved. So beyond kSqueezeFactor times that length the writer is held between
-// two transactions for the short remainder: that bounds the WAL.
+// all of it has been moved. So beyond Options::max_wal_bytes the writer is held between two
+// transactions for the remainder: that bounds the WAL.
 //
 // A flush of megabytes at once would hold up the syncs of whoever else uses the disk, the log's
 // before all, for as long as it takes: so what is to be synced is written back before that, little
@@ -25,15 +25,16 @@
 
 namespace orch::store {
 
-inline constexpr int kSqueezeFactor = 8;
-
 class Checkpointer {
  public:
   // `on_failure` is called on the checkpointer's thread, once; after that it rests.
   using OnFailure = std::function<void(Status)>;
   static Result<std::unique_ptr<Checkpointer>> start(const std::string& path,
                                                      const Options& options, OnFailure on_failure);
-  Checkpointer(UniqueFd database, UniqueFd wal, Connection connection, int wake_pages,
+  struct Limits {  // In pages of the database.
+    int wake = 0, squeeze = 0;
+  };
+  Checkpointer(UniqueFd database, UniqueFd wal, Connection connection, Limits limits,
                OnFailure on_failure);
   ~Checkpointer();
 
@@ -56,7 +57,7 @@ class Checkpointer {
   // else is let into the directory.
   UniqueFd database_, wal_;
   Connection connection_;
-  const int wake_pages_;
+  const Limits limits_;
   const OnFailure on_failure_;
   std::mutex mutex_;
   std::condition_variable work_, idle_, go_on_;

@@ -223,7 +223,8 @@ inline Options options_for(const TestFolder& folder, const char* vfs) {
   Options options;
   options.directory = folder.path();
   options.vfs = vfs;
-  options.checkpoint_pages = 6;  // So that checkpoints, and squeezes, happen in twenty writes.
+  options.checkpoint_bytes = 24u << 10;  // So that checkpoints happen in twenty writes,
+  options.max_wal_bytes = 192u << 10;    // and writers are held for them.
   return options;
 }
 

@@ -150,9 +150,10 @@ struct Options {
   size_t queue_writes = 4096;  // Writes that may wait for the writer.
   size_t queue_bytes = 64u << 20;
   int64_t relaxed_flush_ms = 30'000;
-  // The WAL is moved into the database when it has grown by so many pages of 4 KiB; the writer is
-  // held for the remainder when it is eight times as long (128 MiB).
-  int checkpoint_pages = 4096;
+  // SQLite's write-ahead log is moved into the database when it has grown by so much; what is moved
+  // is synced, which holds up the log's own syncs, the more the longer. While writers leave no pause
+  // it grows nevertheless; when it is so long, they are held for the remainder.
+  size_t checkpoint_bytes = 4u << 20, max_wal_bytes = 128u << 20;
   Engine* engine = nullptr;  // Outlives the store. Null: the state lies in `directory`.
   const Replication* replication = nullptr;  // Outlives the store. Null: a single server.
   // Hears of every change before readers, watchers and the change's own caller do, in order, one

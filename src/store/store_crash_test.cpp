@@ -37,7 +37,8 @@ struct Acknowledged {
 Options options_for(const TestFolder& folder) {
   Options options;
   options.directory = folder.path();
-  options.checkpoint_pages = 20;  // Checkpoints and squeezes are under way when the child dies.
+  options.checkpoint_bytes = 80u << 10;  // Checkpoints are under way when the child dies,
+  options.max_wal_bytes = 640u << 10;    // and writers are held for them.
   options.relaxed_flush_ms = 5;
   return options;
 }

@@ -81,7 +81,8 @@ TEST_CASE("after a failed fsync no write succeeds, and reads go on") {
   TestFolder folder;
   disk().arm(0, Failure::once, SQLITE_OK);
   Options options = options_for(folder, register_vfs());
-  options.checkpoint_pages = 4096;  // Else a checkpoint may run into the failure instead of us.
+  options.checkpoint_bytes = options.max_wal_bytes =
+      16u << 20;  // Else a checkpoint may run into the failure instead of us.
   auto store = *Store::open(options, no_tags);
   Outcomes outcomes;
   work(*store, &outcomes);
@@ -108,7 +109,7 @@ void write_beside_a_sync(int code) {
   TestFolder folder;
   disk().arm(0, Failure::once, SQLITE_OK);
   Options options = options_for(folder, register_vfs());
-  options.checkpoint_pages = 4096;
+  options.checkpoint_bytes = options.max_wal_bytes = 16u << 20;
   auto store = *Store::open(options, no_tags);
   std::atomic<int> told{0}, seen{0};
   const auto watch = *store->watch(

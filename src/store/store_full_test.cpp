@@ -56,7 +56,7 @@ TEST_CASE("a disk that is full when the index of the write-ahead log grows has n
   TestFolder folder;
   disk().arm(0, Failure::once, SQLITE_OK);
   Options options = options_for(folder, register_vfs());
-  options.checkpoint_pages = 1 << 20;
+  options.checkpoint_bytes = options.max_wal_bytes = 1u << 30;
   auto store = *Store::open(options, no_tags);
   disk().refuse_to_share(true);
   Result<Committed> done = service_unavailable("");

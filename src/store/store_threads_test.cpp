@@ -89,7 +89,8 @@ TEST_CASE("counters, watchers and readers on many threads") {
   Options options;
   options.directory = folder.path();
   options.relaxed_flush_ms = 1;
-  options.checkpoint_pages = 50;
+  options.checkpoint_bytes = 200u << 10;
+  options.max_wal_bytes = 1600u << 10;
   auto store = *Store::open(options, [](auto, auto) { return Tags(); });
   Gapless from_the_start(*store, 1);
   std::atomic<bool> writing{true};

@@ -21,14 +21,14 @@ namespace {
 constexpr int64_t kTableFormat = 1;  // PRAGMA user_version.
 
 // NORMAL: a transaction is whole, and waits for no disk; that is what sync() does. The WAL is cut
-// off only beyond the length at which it is squeezed (checkpointer.h): cutting it and growing it
-// again would hold up the writer each time. SECURE_DELETE is Debian's default; FAST keeps deleted
-// Secrets from lying around where that costs no extra write.
+// off only beyond the length at which writers are held for it (checkpointer.h): cutting it and
+// growing it again would hold them up each time. SECURE_DELETE is Debian's default; FAST keeps
+// deleted Secrets from lying around where that costs no extra write.
 constexpr const char* kSettings =
     "PRAGMA journal_mode=WAL;"
     "PRAGMA synchronous=NORMAL;"
     "PRAGMA wal_autocheckpoint=0;"
-    "PRAGMA journal_size_limit=41943040;"
+    "PRAGMA journal_size_limit=167772160;"
     "PRAGMA cache_size=-4096;"
     "PRAGMA temp_store=MEMORY;"
     "PRAGMA secure_delete=FAST;";

@@ -190,7 +190,6 @@ size_t heap_bytes() { return ::mallinfo2().uordblks; }
 std::unique_ptr<Store> open_store(const std::string& folder) {
   Options options;
   options.directory = folder;
-  options.checkpoint_pages = 1024;  // As the server's.
   const auto tagger = [](auto, auto) { return some_write(0).tags; };
   return *Store::open(options, tagger);
 }

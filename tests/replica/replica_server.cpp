@@ -154,7 +154,6 @@ int run(const std::string& folder, uint64_t id, bool begins) {
       .server = id, .address = streams.path_of(id), .begins = begins, .streams = &streams};
   store::Options options;
   options.directory = folder + "/" + std::to_string(id);
-  options.checkpoint_pages = 1024;  // As the server.s.
   options.replication = &replication;
   auto store = store::Store::open(options, [](auto, auto) { return store::Tags(); });
   if (!store) {

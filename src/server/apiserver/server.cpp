@@ -77,8 +77,6 @@ Result<std::unique_ptr<store::Store>> open_store(const Options& options,
   // a power cut; of events the last minutes may be lost. On an SD card it is the difference that
   // counts.
   store.relaxed_flush_ms = 300'000;
-  // 4 MiB: the fsync of what is moved holds up the log's, the more the longer.
-  store.checkpoint_pages = 1024;
   if (options.cluster) store.replication = options.cluster->replication();
   store.on_damage = options.on_damage;
   return store::Store::open(std::move(store), [](std::string_view key, std::string_view bytes) {
