@@ -14,8 +14,7 @@ namespace {
 constexpr size_t kMaxOpen = 4;  // Of ours; more of them would not be faster (facts in ADR 0006).
 constexpr size_t kMaxEntryWrites = 1024;
 constexpr size_t kMaxEntryBytes = 1u << 20;
-// So many that come at once, as the answers to an entry make their writers do, become two entries:
-// one is applied while the other is on its way.
+// So many at once, as after an entry's answers, become two: one is applied while one is on its way.
 constexpr size_t kPartedWrites = 64;
 constexpr size_t kMaxForwarded = 64;  // Of others; they send again.
 // libraft sends a heartbeat with a tick, unless it has sent something in so many milliseconds; to a
@@ -254,20 +253,6 @@ void Replica::set_election_ms(unsigned ms) {
   if (raft_.election_timeout != ms) raft_set_election_timeout(&raft_, ms);
 }
 
-void Replica::look_at_leader() {
-  const uint64_t leader_now = leader(), term_now = term();
-  if (leader_now == known_leader_ && term_now == known_term_) {
-    if (sent_ > 0 && now() - sent_at_ >= options_.resend_ms) sent_ = 0;
-    return;
-  }
-  known_leader_ = leader_now;
-  known_term_ = term_now;
-  lead_from_ = raft_last_index(&raft_);
-  sent_ = 0;
-  told_commit_.clear();
-  reads_.leader_changed();
-}
-
 // A write that nobody has seen yet is refused; of one that was sent, the outcome isn't known, and
 // it stays open, for later ones count only after it.
 void Replica::give_up_late() {
@@ -290,9 +275,10 @@ void Replica::give_up_late() {
 
 void Replica::fill_batches() {
   if (known_leader_ == 0) return;
-  const bool parted = open_.empty() && waiting_.size() >= kPartedWrites;
-  const size_t max_writes =
-      parted ? std::min(waiting_.size() / 2, kMaxEntryWrites) : kMaxEntryWrites;
+  size_t max_writes = kMaxEntryWrites;
+  if (open_.empty() && waiting_.size() >= kPartedWrites) {
+    max_writes = std::min(max_writes, waiting_.size() / 2);
+  }
   while (open_.size() < kMaxOpen && !waiting_.empty()) {
     Batch batch{.number = ++batches_, .proposals = {}, .bytes = {}, .since = now()};
     std::vector<const Write*> writes;

@@ -1,10 +1,24 @@
-// Replica: what a leader does beside proposing: it says at once what is agreed on, hands over,
-// and refuses writes when the log has no room.
+// Replica: who leads, and what a leader does beside proposing: it says at once what is agreed on,
+// hands over, and refuses writes when the log has no room.
 #include <algorithm>
 
 #include "store/replica.h"
 
 namespace orch::store {
+
+void Replica::look_at_leader() {
+  const uint64_t leader_now = leader(), term_now = term();
+  if (leader_now == known_leader_ && term_now == known_term_) {
+    if (sent_ > 0 && now() - sent_at_ >= options_.resend_ms) sent_ = 0;
+    return;
+  }
+  known_leader_ = leader_now;
+  known_term_ = term_now;
+  lead_from_ = raft_last_index(&raft_);
+  sent_ = 0;
+  told_commit_.clear();
+  reads_.leader_changed();
+}
 
 // To servers that have the last entry that is agreed on, and don't know yet that it is. It must be
 // of this term, for its term is part of what is said.

@@ -151,8 +151,8 @@ struct Options {
   size_t queue_bytes = 64u << 20;
   int64_t relaxed_flush_ms = 30'000;
   // SQLite's write-ahead log is moved into the database when it has grown by so much; what is moved
-  // is synced, which holds up the log's own syncs, the more the longer. While writers leave no pause
-  // it grows nevertheless; when it is so long, they are held for the remainder.
+  // is synced, which holds up other syncs, the more the longer. While writers leave no pause it
+  // grows nevertheless; when it is as long as this, they are held for the remainder.
   size_t checkpoint_bytes = 4u << 20, max_wal_bytes = 128u << 20;
   Engine* engine = nullptr;  // Outlives the store. Null: the state lies in `directory`.
   const Replication* replication = nullptr;  // Outlives the store. Null: a single server.
