@@ -21,6 +21,9 @@ class Peers {
  public:
   virtual ~Peers() = default;
   virtual void send(uint64_t server, std::string message) = 0;  // Never waits.
+  // Asked before each of libraft's messages: false when it would only wait for a server that can't
+  // be reached, behind others.
+  virtual bool takes(uint64_t /*server*/) { return true; }
 };
 
 // The first number of a message. (tests/sim names two of them.)

@@ -20,6 +20,8 @@ constexpr size_t kMaxIncoming = 64;
 constexpr size_t kReadBytes = 64u << 10;
 // A server that could not be reached is left alone for so long, at first and at most.
 constexpr uint64_t kMinBackOffMs = 50, kMaxBackOffMs = 1000;
+// Of libraft's messages, for each stream of its that is to be opened.
+constexpr unsigned kMaxWaitingMessages = 3;
 
 void free_stream(uv_handle_t* handle) { raft_free(handle); }
 
@@ -82,6 +84,8 @@ struct RaftStreams::Incoming {
 RaftStreams::RaftStreams(uv_loop_t* loop, std::shared_ptr<LoopQueue> queue, const Replication& self)
     : loop_(loop), queue_(std::move(queue)), self_(self) {
   ORCH_CHECK(self.address.size() <= kMaxAddressBytes);
+  next_try_.data = this;
+  ORCH_CHECK(uv_timer_init(loop_, &next_try_) == 0);
   transport_.version = 1;
   transport_.impl = this;
   transport_.init = [](raft_uv_transport*, raft_id, const char*) { return 0; };
@@ -92,7 +96,7 @@ RaftStreams::RaftStreams(uv_loop_t* loop, std::shared_ptr<LoopQueue> queue, cons
   transport_.connect = [](raft_uv_transport* transport, raft_uv_connect* request, raft_id server,
                           const char* address, raft_uv_connect_cb done) {
     request->cb = done;
-    of(transport)->connect(server, address, {request, done});
+    of(transport)->connect({server, address, request, done});
     return 0;
   };
   transport_.close = [](raft_uv_transport* transport, raft_uv_transport_close_cb done) {
@@ -105,8 +109,16 @@ RaftStreams::RaftStreams(uv_loop_t* loop, std::shared_ptr<LoopQueue> queue, cons
 RaftStreams::~RaftStreams() = default;
 
 void RaftStreams::set_members(const std::vector<Member>& members) {
-  members_.clear();
+  const auto before = std::exchange(members_, {});
   for (const Member& member : members) members_[member.server] = member.address;
+  for (const auto& [server, address] : members_) {
+    const auto known = before.find(server);
+    if (server == self_.server || (known != before.end() && known->second == address)) continue;
+    tries_.forget(server);
+    const Outgoing& out = outgoing(server);
+    if (out.stream == nullptr && !out.connecting) connect_messages(server);
+  }
+  dial_those_due();
 }
 
 std::string RaftStreams::address_of(uint64_t server) const {
@@ -157,19 +169,60 @@ uv_stream_t* RaftStreams::adopt(UniqueFd fd) {
   return stream;
 }
 
-void RaftStreams::connect(uint64_t server, const char* address, const Connecting& connecting) {
-  const uint64_t number = ++connects_;
-  connecting_[number] = connecting;
-  const auto heard = heard_.find(server);
-  const std::string where = heard == heard_.end() ? address : heard->second;
-  open(server, where, StreamUse::raft, [this, number](UniqueFd fd) {
-    const auto found = connecting_.find(number);
-    if (found == connecting_.end()) return;
-    const Connecting waiting = found->second;
-    connecting_.erase(found);
-    uv_stream_t* const stream = fd ? adopt(std::move(fd)) : nullptr;
-    waiting.done(waiting.request, stream, stream != nullptr ? 0 : RAFT_NOCONNECTION);
-  });
+void RaftStreams::connect(Connecting connecting) {
+  // libraft has one stream to a server: one that it still waits for, it has given up.
+  for (auto it = connecting_.begin(); it != connecting_.end();) {
+    const Connecting older = it->second;
+    const bool given_up = older.server == connecting.server && !older.dialled;
+    it = given_up ? connecting_.erase(it) : std::next(it);
+    if (given_up) older.done(older.request, nullptr, RAFT_CANCELED);
+  }
+  connecting_[++connects_] = std::move(connecting);
+  dial_those_due();
+}
+
+// Now, and again when the next of them is due.
+void RaftStreams::dial_those_due() {
+  if (closed_) return;
+  std::optional<uint64_t> next;
+  for (auto& [number, connecting] : connecting_) {
+    if (connecting.dialled) continue;
+    const auto due = tries_.next(connecting.server, members_.contains(connecting.server));
+    if (due && *due <= now()) {
+      dial(number);
+    } else if (due) {
+      next = std::min(next.value_or(*due), *due);
+    }
+  }
+  uv_timer_stop(&next_try_);
+  if (!next) return;
+  const auto try_again = [](uv_timer_t* timer) {
+    static_cast<RaftStreams*>(timer->data)->dial_those_due();
+  };
+  uv_timer_start(&next_try_, try_again, *next - now(), 0);
+}
+
+void RaftStreams::dial(uint64_t number) {
+  Connecting& connecting = connecting_[number];
+  connecting.dialled = true;
+  const auto heard = heard_.find(connecting.server);
+  open(connecting.server, heard == heard_.end() ? connecting.address : heard->second,
+       StreamUse::raft, [this, number](UniqueFd fd) { end_dial(number, std::move(fd)); });
+}
+
+void RaftStreams::end_dial(uint64_t number, UniqueFd fd) {
+  const auto found = connecting_.find(number);
+  if (found == connecting_.end()) return;
+  const Connecting ended = found->second;
+  connecting_.erase(found);
+  uv_stream_t* const stream = fd ? adopt(std::move(fd)) : nullptr;
+  stream != nullptr ? tries_.forget(ended.server) : tries_.failed(ended.server, now());
+  ended.done(ended.request, stream, stream != nullptr ? 0 : RAFT_NOCONNECTION);
+}
+
+void RaftStreams::showed_up(uint64_t server) {
+  tries_.forget(server);
+  dial_those_due();
 }
 
 void RaftStreams::cancel_connecting() {
@@ -178,19 +231,31 @@ void RaftStreams::cancel_connecting() {
   }
 }
 
+bool RaftStreams::takes(uint64_t server) {
+  for (auto& [number, connecting] : connecting_) {
+    if (connecting.server == server && connecting.messages++ >= kMaxWaitingMessages) return false;
+  }
+  return true;
+}
+
 // --- Our messages, out.
 
 void RaftStreams::send(uint64_t server, std::string message) {
   if (closed_) return;
+  Outgoing& out = outgoing(server);
+  std::string frame = frame_of(message);
+  if (out.stream != nullptr) return write(out, std::move(frame));
+  if (!out.connecting && now() < out.not_before) return;
+  if (out.waiting_bytes + frame.size() > kMaxUnsentBytes) return;
+  out.waiting_bytes += frame.size();
+  out.waiting.push_back(std::move(frame));
+  if (!out.connecting) connect_messages(server);
+}
+
+RaftStreams::Outgoing& RaftStreams::outgoing(uint64_t server) {
   auto& out = outgoing_[server];
   if (!out) out = std::make_unique<Outgoing>(this, server);
-  std::string frame = frame_of(message);
-  if (out->stream != nullptr) return write(*out, std::move(frame));
-  if (!out->connecting && now() < out->not_before) return;
-  if (out->waiting_bytes + frame.size() > kMaxUnsentBytes) return;
-  out->waiting_bytes += frame.size();
-  out->waiting.push_back(std::move(frame));
-  if (!out->connecting) connect_messages(server);
+  return *out;
 }
 
 void RaftStreams::connect_messages(uint64_t server) {
@@ -311,6 +376,7 @@ void RaftStreams::greeted(Incoming* in) {
   heard_[in->from] = address;
   in->greeted = true;
   in->read.clear();
+  showed_up(in->from);
   if (in->use == StreamUse::messages) return;
   uv_read_stop(in->stream);
   incoming_.erase(in);
@@ -335,6 +401,7 @@ void RaftStreams::close() {
   closed_ = true;
   for (Incoming* in : std::set(incoming_)) drop_incoming(in);
   for (const auto& [server, out] : outgoing_) drop_outgoing(server);
+  uv_close(reinterpret_cast<uv_handle_t*>(&next_try_), nullptr);
 }
 
 }  // namespace orch::store

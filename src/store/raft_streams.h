@@ -3,7 +3,11 @@
 //
 // Whoever opens a stream sends on it; the other end only reads, once the opener has said at which
 // address it can be reached itself. So a server that nobody was told of yet can be answered,
-// and one whose address changed is found again as soon as it has reached the others.
+// and one whose address changed is found again as soon as it has reached the others. So each opens
+// one to every member that it comes to know, above all when it starts.
+//
+// libraft asks for another connect as soon as one failed. It is kept waiting until the next try is
+// due (connect_tries.h), and can send little meanwhile, for libraft would queue all of it.
 //
 // On the loop's thread, but for what is said otherwise.
 #pragma once
@@ -22,6 +26,7 @@ extern "C" {
 #include <vector>
 
 #include "base/fd.h"
+#include "store/connect_tries.h"
 #include "store/loop_queue.h"
 #include "store/peers.h"
 #include "store/replication.h"
@@ -48,6 +53,7 @@ class RaftStreams final : public Peers {
   void set_members(const std::vector<Member>& members);
 
   void send(uint64_t server, std::string message) override;
+  bool takes(uint64_t server) override;
   // As in Store.
   void accept(uint64_t from, StreamUse use, UniqueFd stream);
   // Ends all streams; the loop ends when they are gone.
@@ -57,8 +63,12 @@ class RaftStreams final : public Peers {
   struct Outgoing;
   struct Incoming;
   struct Connecting {  // For libraft.
+    uint64_t server = 0;
+    std::string address;
     raft_uv_connect* request = nullptr;
     raft_uv_connect_cb done = nullptr;
+    bool dialled = false;   // Else it waits until it is due.
+    unsigned messages = 0;  // Of libraft's, that wait for it.
   };
 
   static RaftStreams* of(raft_uv_transport* transport) {
@@ -66,10 +76,15 @@ class RaftStreams final : public Peers {
   }
   void open(uint64_t server, const std::string& address, StreamUse use,
             std::function<void(UniqueFd)> opened);
-  void connect(uint64_t server, const char* address, const Connecting& connecting);
+  void connect(Connecting connecting);
+  void dial_those_due();
+  void dial(uint64_t number);
+  void end_dial(uint64_t number, UniqueFd fd);
+  void showed_up(uint64_t server);
   void cancel_connecting();
   std::string address_of(uint64_t server) const;
   uv_stream_t* adopt(UniqueFd fd);
+  Outgoing& outgoing(uint64_t server);
   void connect_messages(uint64_t server);
   void take_outgoing(uint64_t server, UniqueFd fd);
   void write(Outgoing& out, std::string frame);
@@ -88,7 +103,9 @@ class RaftStreams final : public Peers {
   Receive receive_;
   bool closed_ = false;
   uint64_t connects_ = 0;
-  std::map<uint64_t, Connecting> connecting_;
+  std::map<uint64_t, Connecting> connecting_;  // By number.
+  ConnectTries tries_;
+  uv_timer_t next_try_{};
   std::map<uint64_t, std::string> members_;  // Addresses as configured,
   std::map<uint64_t, std::string> heard_;    // and as the servers said themselves.
   std::map<uint64_t, std::unique_ptr<Outgoing>> outgoing_;

@@ -208,6 +208,11 @@ int Replica::send_message(raft_io* io, raft_io_send* request, const raft_message
     done(request, RAFT_CANCELED);
     return 0;
   }
+  // (Not by the result: libraft would send nothing to anybody behind it.)
+  if (!self->peers_.takes(message->server_id)) {
+    done(request, RAFT_NOCONNECTION);
+    return 0;
+  }
   if (message->type == RAFT_APPEND_ENTRIES) {
     uint64_t& told = self->told_commit_[message->server_id];
     told = std::max<uint64_t>(told, message->append_entries.leader_commit);

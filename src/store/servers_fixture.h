@@ -43,6 +43,13 @@ class Wires {
     const std::lock_guard lock(mutex_);
     cut_.clear();
   }
+  // When one server tried to open a stream for libraft to the other, once there are so many tries.
+  std::vector<MonoTime> dials(uint64_t from, uint64_t to, size_t count = 0) {
+    std::unique_lock lock(mutex_);
+    auto& all = dials_[{from, to}];
+    dialled_.wait(lock, [&] { return all.size() >= count; });
+    return all;
+  }
 
   void connect(uint64_t from, uint64_t to, const std::string& address, StreamUse use,
                const PeerStreams::Connected& done) {
@@ -51,6 +58,8 @@ class Wires {
     UniqueFd ours(ends[0]), theirs(ends[1]);
     {
       const std::lock_guard lock(mutex_);
+      if (use == StreamUse::raft) dials_[{from, to}].push_back(system_clock().monotonic());
+      dialled_.notify_all();
       const auto place = at_.find(address);
       const bool found = place != at_.end() && place->second == to && stores_.contains(to);
       if (found && !cut_.contains(from) && !cut_.contains(to)) {
@@ -78,6 +87,8 @@ class Wires {
   std::map<std::string, uint64_t> at_;
   std::set<uint64_t> cut_;
   std::vector<Stream> streams_;
+  std::map<std::pair<uint64_t, uint64_t>, std::vector<MonoTime>> dials_;
+  std::condition_variable dialled_;
 };
 
 // One of the servers: its folder stays, its store comes and goes.

@@ -250,6 +250,30 @@ TEST_CASE("servers are added, promoted, demoted and removed through any of them"
   CHECK(fourth->members() == std::vector<Member>{{4, "server-4", true}});
 }
 
+// libraft goes on trying every server that it ever sent something to.
+TEST_CASE("who was removed is not dialled any more, and who is down ever more seldom") {
+  ThreeServers servers;
+  const uint64_t leader = servers.first.wait_for_leader();
+  TestServer& left = servers.of(leader);
+  TestServer &gone = *servers.others(leader)[0], &down = *servers.others(leader)[1];
+  gone.stop();
+  servers.wires.dials(leader, gone.id(), servers.wires.dials(leader, gone.id()).size() + 1);
+  must(left.change(Kind::remove, gone.id()));
+  const size_t gone_before = servers.wires.dials(leader, gone.id()).size();
+  const size_t before = servers.wires.dials(leader, down.id()).size();
+  down.stop();
+  const auto dials = servers.wires.dials(leader, down.id(), before + 4);
+  const auto waited_ms = [&](size_t i) {
+    const auto waited = dials[before + i] - dials[before + i - 1];
+    return std::chrono::duration_cast<std::chrono::milliseconds>(waited).count();
+  };
+  CHECK(waited_ms(2) > waited_ms(1) + 100);
+  CHECK(waited_ms(3) > waited_ms(2) + 200);
+  CHECK(servers.wires.dials(leader, gone.id()).size() <= gone_before + 1);
+  down.start();
+  must(down->commit(put("/back")));
+}
+
 TEST_CASE("a server is found again at another address") {
   ThreeServers servers;
   const uint64_t leader = servers.first.wait_for_leader();
