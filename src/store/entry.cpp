@@ -120,6 +120,11 @@ void stamp_entry(char* bytes, uint64_t index, uint64_t term) {
   put_word(bytes + 16, term);
 }
 
+uint64_t stamped_index(std::string_view bytes) {
+  if (bytes.size() < kHeadBytes || get_word(bytes.data()) != kFormat) return 0;
+  return get_word(bytes.data() + 8);
+}
+
 Origin Progress::last_of(uint64_t server) const {
   const auto found = last_.find(server);
   return found == last_.end() ? Origin{.server = server} : found->second;

@@ -42,6 +42,8 @@ std::string encode_entry(const Origin& origin, std::span<const Write* const> wri
 Result<Entry> decode_entry(std::string_view bytes, const Cipher* cipher = nullptr);
 // Writes index and term into what encode_entry() made.
 void stamp_entry(char* bytes, uint64_t index, uint64_t term);
+// The index that was; 0 when these bytes are none of ours.
+uint64_t stamped_index(std::string_view bytes);
 
 class Progress {
  public:

@@ -55,8 +55,11 @@ Result<std::unique_ptr<RaftDisk>> RaftDisk::open(uv_loop_t* loop, std::string fo
   DiskPace pace = ORCH_TRY(DiskPace::measure(folder, clock));
   SealedFile vote = ORCH_TRY(SealedFile::open(folder + "/vote"));
   SealedFile reached = ORCH_TRY(SealedFile::open(folder + "/reached"));
-  const uint64_t known = reached.numbers() ? reached.numbers()->first : 0;
-  ORCH_TRY(check_log(folder, applied, known));
+  const KnownLog known{.applied = applied,
+                       .reached = reached.numbers() ? reached.numbers()->first : 0,
+                       .vote = vote.numbers()};
+  ORCH_TRY(finish_log(folder, known));
+  ORCH_TRY(check_log(folder, known));
   auto disk = std::unique_ptr<RaftDisk>(
       new RaftDisk(std::move(folder), clock, pace, std::move(vote), std::move(reached)));
   raft_io& io = disk->seam_.io;

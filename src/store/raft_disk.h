@@ -37,7 +37,7 @@ namespace orch::store {
 
 class RaftDisk {
  public:
-  // Fails when the files are damaged, naming one. `applied`: as in check_log(). All must outlive
+  // Fails when the files are damaged, naming one. `applied`: as in KnownLog. All must outlive
   // it; the loop must have ended.
   static Result<std::unique_ptr<RaftDisk>> open(uv_loop_t* loop, std::string folder,
                                                 raft_uv_transport* transport, Clock& clock,

@@ -17,6 +17,13 @@ using faults::Fault;
 // Each so-manieth operation fails, or bit flips: --every of the command line.
 extern int every;
 
+// Whatever becomes of a disk call, a server starts on what is there; but for what log_check.h says
+// of a torn write.
+inline bool may_refuse(const Status& why, Fault fault) {
+  return fault == Fault::torn && is_damaged(why) &&
+         why.message.find("which this server had, fails its checksum") != std::string::npos;
+}
+
 // What closing may take: see raft_log.cpp; here nobody takes over, and nothing hangs.
 inline constexpr std::chrono::seconds kCloses{8};
 

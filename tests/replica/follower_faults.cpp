@@ -21,11 +21,11 @@ void stop_in_time(TestServer& server) {
 }
 
 // On a sound disk. False when it says that it is damaged.
-bool starts_again(const Lived& lived) {
+bool starts_again(const Lived& lived, Fault fault) {
   const Result<void> again = lived.server.try_start();
   if (!again.ok()) {
     INFO(again.status().message);
-    CHECK(is_damaged(again.status()));
+    CHECK(may_refuse(again.status(), fault));
     return false;
   }
   const auto is_server = [&](const Member& each) { return each.server == lived.server.id(); };
@@ -42,7 +42,8 @@ bool starts_again(const Lived& lived) {
 // where one is damaged, and where it joins: the number of a server that was removed never comes
 // again.
 template <class Servers>
-void fail_every_operation(Lived (*live)(Servers&, Fault, int, Outcomes*), Fault fault, bool power) {
+void fail_every_operation(Lived (*live)(Servers&, Fault, int, Outcomes*), Fault fault, bool power,
+                          int shift = 0) {
   std::unique_ptr<Servers> servers;
   Outcomes outcomes;
   int n = 1, refused = 0, last = 0;
@@ -55,9 +56,9 @@ void fail_every_operation(Lived (*live)(Servers&, Fault, int, Outcomes*), Fault 
     stop_in_time(lived.server);
     last = faults::operations();
     INFO("operation " << n << ": " << faults::failed_operation());
-    if (power) faults::lose_power(n % 9);
+    if (power) faults::lose_power((n + shift) % 9);
     faults::arm(Fault::none, 0);
-    const bool starts = starts_again(lived);
+    const bool starts = starts_again(lived, fault);
     outcomes.check(*lived.other);
     faults::unwatch();
     if (!starts) ++refused;
@@ -129,6 +130,13 @@ TEST_CASE("entries that another leader replaced: power is lost at each operation
 
 TEST_CASE("entries that another leader replaced: power is lost in each write", "[.long]") {
   fail_every_operation(truncate, Fault::torn, true);
+}
+
+TEST_CASE("entries that another leader replaced: every part of what was not synced", "[.long]") {
+  for (int shift = 1; shift < 9; ++shift) {
+    fail_every_operation(truncate, Fault::for_ever, true, shift);
+    fail_every_operation(truncate, Fault::torn, true, shift);
+  }
 }
 
 // --- One that joins.
