@@ -56,6 +56,11 @@ class Progress {
   };
   Turn look_at(const Origin& origin) const;
   void accept(const Origin& origin);
+  // Servers of which nothing comes any more.
+  template <class IsThere>
+  void forget_unless(const IsThere& is_there) {
+    std::erase_if(last_, [&](const auto& each) { return !is_there(each.first); });
+  }
   // The last of `server`; boot 0 when there is none.
   Origin last_of(uint64_t server) const;
 

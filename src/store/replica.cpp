@@ -243,12 +243,6 @@ void Replica::turn() {
   tell_commit();
 }
 
-void Replica::look_at_members() {
-  if (!membership_.was_removed()) return;
-  fail(removed("this server was removed from the cluster; its data is left as it was"));
-  refuse_all(*broken_);
-}
-
 void Replica::set_election_ms(unsigned ms) {
   if (raft_.election_timeout != ms) raft_set_election_timeout(&raft_, ms);
 }
@@ -301,7 +295,10 @@ void Replica::send_batches() {
   if (known_leader_ == 0 || handed_over_) return forwarded_.clear();
   if (leads() && writes_first_copy()) return;
   if (leads()) {
-    for (std::string& bytes : std::exchange(forwarded_, {})) (void)submit(std::move(bytes));
+    for (Forwarded& each : std::exchange(forwarded_, {})) {
+      // See forget_removed().
+      if (membership_.has(each.from)) (void)submit(std::move(each.bytes));
+    }
   }
   forwarded_.clear();
   if (sent_ < open_.size()) sent_at_ = now();
@@ -379,7 +376,7 @@ void Replica::receive(uint64_t from, std::string_view message) {
   if (kind == PeerMessage::batch) {
     const Result<Entry> entry = decode_entry(in.rest());
     if (!entry.ok() || entry->origin.server != from || forwarded_.size() >= kMaxForwarded) return;
-    forwarded_.emplace_back(in.rest());
+    forwarded_.push_back({from, std::string(in.rest())});
     return;
   }
   if (kind >= PeerMessage::change) return membership_.receive(from, kind, in.rest());

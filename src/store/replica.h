@@ -109,6 +109,7 @@ class Replica {
   uint64_t leader();  // 0 when none is known.
   uint64_t term() { return raft_current_term(&raft_); }
   uint64_t applied() const { return progress_.index; }
+  const Progress& progress() const { return progress_; }
   const Membership& membership() const { return membership_; }
   // How often another's whole state was taken: the watchers of this one have missed something.
   uint64_t copies_taken() const { return copies_taken_; }
@@ -133,6 +134,10 @@ class Replica {
     std::string bytes;
     uint64_t since = 0;
     bool seen = false;  // By the log, or by another server.
+  };
+  struct Forwarded {
+    uint64_t from = 0;
+    std::string bytes;
   };
   // libraft's callbacks, and what stands between it and its disk and network.
   static int start_io(raft_io* io, unsigned ms, raft_io_tick_cb tick, raft_io_recv_cb receive);
@@ -175,6 +180,7 @@ class Replica {
   uint64_t now() { return io_.time(&io_); }
   void look_at_leader();
   void look_at_members();
+  void forget_removed();
   void go_on_handing_over();
   void end_handing_over();
   uint64_t heir();
@@ -214,13 +220,14 @@ class Replica {
   uint64_t refused_until_ = 0;  // Most servers have no room; then it is tried again.
 
   Progress progress_;
-  uint64_t batches_ = 0;  // Numbered so far.
+  uint64_t forgot_at_ = 0;  // The change of the members after which it was last looked through.
+  uint64_t batches_ = 0;    // Numbered so far.
   std::deque<Waiting> waiting_;
   size_t waiting_bytes_ = 0;
   std::deque<Batch> open_;
   size_t sent_ = 0;  // The first so many of open_, to the leader that we know.
   uint64_t sent_at_ = 0;
-  std::deque<std::string> forwarded_;  // Batches of other servers.
+  std::deque<Forwarded> forwarded_;  // Batches of other servers.
 
   uint64_t known_leader_ = 0, known_term_ = 0;
   // The leader sends nothing though we lack what is agreed on: since then, with that last entry.

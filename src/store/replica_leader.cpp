@@ -1,7 +1,9 @@
 // Replica: who leads, and what a leader does beside proposing: it says at once what is agreed on,
-// hands over, and refuses writes when the log has no room.
+// hands over, and refuses writes when the log has no room. And what
+// any server does when one was removed.
 #include <algorithm>
 
+#include "store/damage.h"
 #include "store/replica.h"
 
 namespace orch::store {
@@ -105,6 +107,26 @@ bool Replica::ask_for_room() {
   if (raft_barrier(&raft_, request, free_it) != 0) delete request;
   raft_set_capacity_threshold(&raft_, kLowRoomKilobytes);
   return true;
+}
+
+void Replica::look_at_members() {
+  forget_removed();
+  if (!membership_.was_removed()) return;
+  fail(removed("this server was removed from the cluster; its data is left as it was"));
+  refuse_all(*broken_);
+}
+
+// Behind the change that removes a server the log has no batch of it: whoever leads and has that
+// change takes none, and its number never comes again. So each replica may forget it when it likes,
+// once all that is before the change was applied. (At a start the table may be further than the
+// log, and know of servers that were added since.)
+void Replica::forget_removed() {
+  const auto [agreed, uncertain] = membership_.version();
+  const uint64_t applied = raft_last_applied(&raft_);
+  if (agreed == forgot_at_ || uncertain != 0) return;
+  if (applied < agreed || applied < progress_.index) return;
+  forgot_at_ = agreed;
+  progress_.forget_unless([this](uint64_t server) { return membership_.has(server); });
 }
 
 }  // namespace orch::store

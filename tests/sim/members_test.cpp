@@ -1,5 +1,7 @@
 // What happened to changes of which servers there are, each a test by its name.
 #include "script.h"
+#include "store/entry.h"
+#include "store/peers.h"
 
 namespace orch::sim {
 namespace {
@@ -159,6 +161,32 @@ TEST_CASE("a change of the members that is heard again after it was undone") {
         REQUIRE(member.voter);
       }
     }
+  }
+}
+
+TEST_CASE("a removed server's last batch, which comes again when nobody remembers it") {
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    Servers servers(seed, 3);
+    Server& gone = servers.another(servers.leader());
+    servers.write(gone, "/k/a", "once");
+    REQUIRE(servers.change(servers.leader(), Kind::remove, gone) == 0);
+    gone.excuse();
+    servers.run_for(2000);
+    gone.die();
+    Server& leader = servers.leader();
+    const int64_t revision = servers.write(leader, "/k/a", "after");
+    REQUIRE(leader.replica().progress().last_of(gone.id()).boot == 0);
+    REQUIRE(leader.replica().progress().last_of(leader.id()).boot != 0);
+    const store::Write write = put("/k/a", "once");
+    const store::Write* const writes[] = {&write};
+    std::string late;
+    store::pack_number(static_cast<uint64_t>(store::PeerMessage::batch), &late);
+    late += store::encode_entry({gone.id(), 1, 1}, writes);
+    leader.replica().receive(gone.id(), late);
+    leader.turn();
+    servers.run_for(2000);
+    REQUIRE(leader.machine().revision() == revision);
+    REQUIRE(servers.read(leader, "/k/a") == "after");
   }
 }
 
