@@ -327,7 +327,7 @@ void Machine::note_health(const Result<void>& written) {
   if (now == Health::full) log::error("store", written.status().message);
 }
 
-std::optional<MonoTime> Machine::flush_at() const { return flush_at_; }
+bool Machine::misses_much() const { return unsaved_.size() > kMaxUnsavedRows; }
 
 void Machine::flush() {
   flush_at_.reset();

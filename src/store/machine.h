@@ -43,8 +43,10 @@ class Machine final : public Applier {
   // for those of its writes that are for one term only.
   void apply(std::vector<Proposal> batch, std::optional<std::string> note, uint64_t term = 0);
   MonoTime::duration settle() override;
-  std::optional<MonoTime> flush_at() const override;
+  std::optional<MonoTime> flush_at() const override { return flush_at_; }
   void flush() override;
+  // The table could not follow, so that flush() may take long.
+  bool misses_much() const;
   // For an engine (engine.h): what became of some keys elsewhere, at revisions given there, and
   // that nothing else did up to `revision`.
   void bring_in(const std::vector<Event>& events, int64_t revision);

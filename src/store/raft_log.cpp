@@ -276,9 +276,8 @@ void RaftLog::look_for_room() {
   if (std::exchange(is_full_, full) == full) return;
   // Before anybody is refused because of it.
   if (full && health_ == Health::good) health_ = Health::full;
-  // There may be room for the table, too; what it could not take may take long: not as the leader.
-  const auto flush = [this] { machine_.flush(); };
-  if (!full && machine_.health() == Health::full) core_->replica->hand_over(flush);
+  // There may be room for the table, too.
+  if (!full && machine_.health() == Health::full) core_->replica->catch_up(true);
   const auto why = [this] { return service_unavailable(core_->disk->why_full()); };
   core_->replica->set_full(full ? std::optional(why()) : std::nullopt);
 }
@@ -338,12 +337,12 @@ void RaftLog::heal_address() {
 
 void RaftLog::plan_flush() {
   const auto due = machine_.flush_at();
-  if (!due) {
+  if (!due || core_->replica->hands_over()) {
     uv_timer_stop(&core_->flush);
     return;
   }
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(*due - clock_.monotonic()).count();
-  const auto flush = [](uv_timer_t* timer) { of(timer->data)->machine_.flush(); };
+  const auto flush = [](uv_timer_t* at) { of(at->data)->core_->replica->catch_up(false); };
   uv_timer_start(&core_->flush, flush, static_cast<uint64_t>(std::max<int64_t>(left, 0)), 0);
 }
 

@@ -87,6 +87,9 @@ class Replica {
   // A leader proposes nothing more and, once what is under way is applied, lets another server
   // lead. `done` after an election's time at most; at once where this one doesn't lead.
   void hand_over(std::function<void()> done);
+  // Writes what the table misses. Where that is much, or `may_be_much`, not as the leader.
+  void catch_up(bool may_be_much);
+  bool hands_over() const { return handed_over_ != nullptr; }
   void close(std::function<void()> closed);
 
   void propose(Proposal proposal);

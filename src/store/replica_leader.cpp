@@ -1,6 +1,6 @@
 // Replica: who leads, and what a leader does beside proposing: it says at once what is agreed on,
-// hands over, and refuses writes when the log has no room. And what
-// any server does when one was removed.
+// hands over, and refuses writes when the log has no room. And what any
+// server does when one was removed.
 #include <algorithm>
 
 #include "store/damage.h"
@@ -51,6 +51,12 @@ void Replica::hand_over(std::function<void()> done) {
   if (broken_ || handed_over_ || !leads()) return done();
   handed_over_ = std::move(done);
   hand_over_since_ = now();
+}
+
+void Replica::catch_up(bool may_be_much) {
+  if (hands_over()) return;
+  const auto flush = [this] { machine_.flush(); };
+  may_be_much || machine_.misses_much() ? hand_over(flush) : flush();
 }
 
 void Replica::go_on_handing_over() {

@@ -144,8 +144,12 @@ class TestServer final : public PeerStreams {
 
   // The leader, once one is known that isn't `other`.
   uint64_t wait_for_leader(uint64_t other = 0) {
+    constexpr std::chrono::seconds kPatience{20};
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return seen_.leader != 0 && seen_.leader != other; });
+    const auto found = [&] { return seen_.leader != 0 && seen_.leader != other; };
+    if (!changed_.wait_for(lock, kPatience, found)) {
+      FAIL("server " << id() << " still has server " << seen_.leader << " for its leader");
+    }
     return seen_.leader;
   }
   Result<void> change(MemberChange::Kind kind, uint64_t server, std::string address = "") {
