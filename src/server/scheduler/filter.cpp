@@ -132,7 +132,8 @@ bool ports_free(const PodInfo& pod, const NodeInfo& node) {
 // What a node has too little of. Amounts that the pod does not ask for are not looked at.
 void check_resources(const PodInfo& pod, const NodeInfo& node, Verdict* verdict) {
   const Amounts &asked = pod.requests, &all = node.allocatable, &taken = node.requested;
-  const auto need = [&](int64_t want, int64_t have, int64_t used, const std::string& reason) {
+  using Amount = Amounts::Amount;
+  const auto need = [&](Amount want, Amount have, Amount used, const std::string& reason) {
     if (want == 0 || want <= have - used) return;
     verdict->reasons.push_back(reason);
     if (want <= have) verdict->eviction_could_help = true;
@@ -142,9 +143,9 @@ void check_resources(const PodInfo& pod, const NodeInfo& node, Verdict* verdict)
   need(asked.memory_bytes, all.memory_bytes, taken.memory_bytes, "Insufficient memory");
   need(asked.ephemeral_bytes, all.ephemeral_bytes, taken.ephemeral_bytes,
        "Insufficient ephemeral-storage");
-  const auto amount = [](const std::map<std::string, int64_t>& from, const std::string& name) {
+  const auto amount = [](const std::map<std::string, Amount>& from, const std::string& name) {
     const auto it = from.find(name);
-    return it == from.end() ? 0 : it->second;
+    return it == from.end() ? Amount{0} : it->second;
   };
   for (const auto& [name, want] : asked.extended)
     need(want, amount(all.extended, name), amount(taken.extended, name), "Insufficient " + name);

@@ -18,13 +18,15 @@
 
 namespace orch::scheduler {
 
-// Amounts: CPU in thousandths, the rest in whole units.
+// Amounts: CPU in thousandths, the rest in whole units. One may be the largest int64, and sums of
+// such must not wrap: who asks for too much would seem to ask for nothing.
 struct Amounts {
-  int64_t cpu_milli = 0;
-  int64_t memory_bytes = 0;
-  int64_t ephemeral_bytes = 0;
-  int64_t pods = 0;
-  std::map<std::string, int64_t> extended;  // "example.com/gpu", "hugepages-2Mi".
+  using Amount = __int128;
+  Amount cpu_milli = 0;
+  Amount memory_bytes = 0;
+  Amount ephemeral_bytes = 0;
+  Amount pods = 0;
+  std::map<std::string, Amount> extended;  // "example.com/gpu", "hugepages-2Mi".
 
   void add(const Amounts& other);
   void subtract(const Amounts& other);

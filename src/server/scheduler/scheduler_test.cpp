@@ -129,6 +129,17 @@ TEST_CASE("requests: containers summed, init containers at their largest, sideca
   CHECK(amounts.pods == 1);
 }
 
+TEST_CASE("requests whose sum is more than 64 bits count fit nowhere") {
+  const std::string most = R"({"resources":{"requests":{"memory":"9223372036854775807"}}})";
+  const Value greedy = pod("p", R"({"containers":[)" + most + "," + most + "," + most + "]}");
+  NodeInfo info = parse_node(node("n"));
+  CHECK(check_node(parse_pod(greedy), info).reasons ==
+        std::vector<std::string>{"Insufficient memory"});
+  // Nor is there more room where one was put by hand.
+  info.requested.add(pod_requests(greedy));
+  CHECK_FALSE(check_node(parse_pod(pod("q", asks("1"))), info).reasons.empty());
+}
+
 TEST_CASE("host ports collide by protocol and address") {
   CHECK(HostPort{"0.0.0.0", "TCP", 80}.collides({"10.0.0.1", "TCP", 80}));
   CHECK_FALSE(HostPort{"10.0.0.2", "TCP", 80}.collides({"10.0.0.1", "TCP", 80}));

@@ -7,13 +7,15 @@ namespace orch::scheduler {
 
 namespace {
 
+using Amount = Amounts::Amount;
+
 constexpr int64_t kPreferNoScheduleWeight = 10;
 
 // Pods that ask for nothing still count something, or all of them would land on one node.
 constexpr int64_t kAssumedCpuMilli = 100;
 constexpr int64_t kAssumedMemoryBytes = 200 << 20;
 
-int64_t free_share(int64_t allocatable, int64_t requested) {
+int64_t free_share(Amount allocatable, Amount requested) {
   if (allocatable <= 0 || requested >= allocatable) return 0;
   return static_cast<int64_t>(static_cast<double>(allocatable - requested) * kMaxScore /
                               static_cast<double>(allocatable));
@@ -33,8 +35,8 @@ int64_t scaled(int64_t value, int64_t low, int64_t high) {
 }  // namespace
 
 int64_t score_least_allocated(const PodInfo& pod, const NodeInfo& node) {
-  const int64_t cpu = pod.requests.cpu_milli > 0 ? pod.requests.cpu_milli : kAssumedCpuMilli;
-  const int64_t memory =
+  const Amount cpu = pod.requests.cpu_milli > 0 ? pod.requests.cpu_milli : kAssumedCpuMilli;
+  const Amount memory =
       pod.requests.memory_bytes > 0 ? pod.requests.memory_bytes : kAssumedMemoryBytes;
   return (free_share(node.allocatable.cpu_milli, node.requested.cpu_milli + cpu) +
           free_share(node.allocatable.memory_bytes, node.requested.memory_bytes + memory)) /
