@@ -157,6 +157,7 @@ void Membership::receive(uint64_t from, PeerMessage kind, std::string_view rest)
     if (in.ok()) take_answer(first, static_cast<int>(second), text);
     return;
   }
+  if (kind != PeerMessage::change) return;
   Order order{.from = from, .token = first, .change = {}, .place = {}};
   if (second > static_cast<uint64_t>(MemberChange::Kind::replace)) {
     return answer(order, bad_request("the leader knows no such change: is its version another?"));

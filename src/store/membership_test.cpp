@@ -37,4 +37,20 @@ TEST_CASE("a change of a kind that a newer version may have is refused, not take
   CHECK(in.number() == 400);
 }
 
+TEST_CASE("a message of a kind that a newer version may have orders no change") {
+  Sent sent;
+  raft log{};
+  Membership membership({.server = 1, .boot = 1}, log, sent, 1000, [] {});
+  std::string message;
+  for (const uint64_t number : {7, 3, 5}) pack_number(number, &message);  // As a removal of 5.
+  pack_text("", &message);
+  for (const uint64_t number : {0, 0, 0}) pack_number(number, &message);
+  membership.receive(2, static_cast<PeerMessage>(9), message);
+  membership.turn(0, 1, true, true);
+  CHECK(sent.messages.empty());
+  membership.receive(2, PeerMessage::change, message);
+  membership.turn(0, 1, true, true);
+  CHECK(sent.messages.size() == 1);
+}
+
 }  // namespace orch::store
