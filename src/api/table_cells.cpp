@@ -7,6 +7,7 @@
 
 #include "api/selector.h"
 #include "base/strings.h"
+#include "base/time_spans.h"
 
 namespace orch::api {
 
@@ -45,7 +46,7 @@ std::string or_none(std::string text) { return text.empty() ? "<none>" : text; }
 std::string age_of(const Value& time, WallTime now) {
   WallTime then;
   if (!parse_time(time.as_string(), &then)) return "<unknown>";
-  return human_duration(now - then);
+  return human_duration(time_between(then, now));
 }
 
 std::string first_few(const std::vector<std::string>& all) {

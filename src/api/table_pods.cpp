@@ -5,6 +5,7 @@
 
 #include "api/table_cells.h"
 #include "base/strings.h"
+#include "base/time_spans.h"
 
 namespace orch::api {
 namespace {
@@ -103,7 +104,8 @@ Value pod_restarts(const Value& o, WallTime now) {
     if (initializing || is_sidecar(o, s["name"].as_string())) count(s);
   for (const Value& s : o["status"]["containerStatuses"].items()) count(s);
   std::string text = std::to_string(restarts);
-  if (restarts > 0 && last != WallTime{}) text += " (" + human_duration(now - last) + " ago)";
+  if (restarts > 0 && last != WallTime{})
+    text += " (" + human_duration(time_between(last, now)) + " ago)";
   return text;
 }
 

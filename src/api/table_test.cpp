@@ -3,6 +3,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "api/resources.h"
+#include "api/table_cells.h"
 
 namespace orch::api {
 namespace {
@@ -30,6 +31,12 @@ TEST_CASE("durations read as kubectl prints them") {
       {49h, "2d1h"},       {24h * 8, "8d"},      {24h * 729, "729d"}, {24h * 730, "2y"},
       {24h * 735, "2y5d"}, {24h * 365 * 9, "9y"}};
   for (const auto& [duration, text] : cases) CHECK(human_duration(duration) == text);
+}
+
+TEST_CASE("what happened in the year 1 is as old as can be told") {
+  const WallTime now{std::chrono::seconds(1'700'000'000)};
+  CHECK(age_of(Value("0001-01-01T00:00:00Z"), now) == "292y");
+  CHECK(age_of(Value("9999-12-31T23:59:59Z"), now) == "<invalid>");
 }
 
 TEST_CASE("the status of a pod is what its containers say") {

@@ -6,6 +6,7 @@
 
 #include "api/table_cells.h"
 #include "base/strings.h"
+#include "base/time_spans.h"
 
 namespace orch::api {
 namespace {
@@ -77,7 +78,7 @@ Value job_duration(const Value& o, WallTime now) {
   WallTime start, end = now;
   if (!parse_time(o["status"]["startTime"].as_string(), &start)) return "";
   parse_time(o["status"]["completionTime"].as_string(), &end);
-  return human_duration(end - start);
+  return human_duration(time_between(start, end));
 }
 
 Value cron_job_suspend(const Value& o, WallTime) {

@@ -4,6 +4,7 @@
 #include "base/files.h"
 #include "base/result.h"
 #include "base/strings.h"
+#include "base/time_spans.h"
 #include "base/unix_time.h"
 
 namespace orch {
@@ -56,6 +57,22 @@ TEST_CASE("a time beyond what nanoseconds in 64 bits can count keeps its year") 
   REQUIRE(parse_time("0001-01-01T00:00:00Z", &t));
   CHECK(t == WallTime::min());
   CHECK_FALSE(parse_time("9999-12-31T23:59:59-01:00", &t));
+}
+
+TEST_CASE("sums and differences of times that clients wrote stop at the ends of what can be told") {
+  using std::chrono::seconds;
+  const WallTime now{seconds(1'700'000'000)};
+  CHECK(later(now, seconds(5)) == now + seconds(5));
+  CHECK(later(now, seconds(-5)) == now - seconds(5));
+  CHECK(later(now, seconds(9'000'000'000)) == WallTime::max());
+  CHECK(later(now, seconds::max()) == WallTime::max());
+  CHECK(later(now, seconds::min()) == WallTime::min());
+  CHECK(later(WallTime::max(), seconds(1)) == WallTime::max());
+  CHECK(later(WallTime::min(), seconds(-1)) == WallTime::min());
+  CHECK(time_between(now, now + seconds(5)) == seconds(5));
+  CHECK(time_between(now + seconds(5), now) == seconds(-5));
+  CHECK(time_between(WallTime::min(), now) == std::chrono::nanoseconds::max());
+  CHECK(time_between(now, WallTime::min()) == std::chrono::nanoseconds::min());
 }
 
 TEST_CASE("base64 is strict both ways") {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/time_spans.h"
+
 namespace orch::pods {
 namespace {
 
@@ -45,7 +47,7 @@ class Planner {
   void wake_for_deadline() {
     const auto started = time_at(pod_["status"], "startTime");
     const api::Value* deadline = pod_["spec"].find("activeDeadlineSeconds");
-    if (started && deadline != nullptr) wake(*started + seconds(deadline->as_int()));
+    if (started && deadline != nullptr) wake(later(*started, seconds(deadline->as_int())));
   }
 
   void plan_sandbox() {
@@ -173,7 +175,7 @@ bool ran_long(const ContainerRecord& record) {
 bool deadline_exceeded(const api::Value& pod, WallTime now) {
   const api::Value* deadline = pod["spec"].find("activeDeadlineSeconds");
   const auto started = time_at(pod["status"], "startTime");
-  return deadline != nullptr && started && now >= *started + seconds(deadline->as_int());
+  return deadline != nullptr && started && now >= later(*started, seconds(deadline->as_int()));
 }
 
 // Every main container has ended for good, or an init container failed for good.

@@ -166,6 +166,14 @@ TEST_CASE("activeDeadlineSeconds ends a pod", "[pod_actions]") {
   CHECK(status["reason"].as_string() == "DeadlineExceeded");
 }
 
+TEST_CASE("a pod that began at the end of all time has its deadline then", "[pod_actions]") {
+  Value pod = pod_of("{activeDeadlineSeconds: 30, containers: [{name: c, image: i}]}");
+  pod["status"].set("startTime", "9999-12-31T23:59:59Z");
+  const auto actions = pod_actions(pod, observed_with({{"c", running()}}));
+  CHECK(actions.kill.empty());
+  CHECK(actions.wake_at == WallTime::max());
+}
+
 TEST_CASE("failed pulls are waited for", "[pod_actions]") {
   ContainerObserved seen;
   seen.image = {ImageState::Phase::failed, "ErrImagePull", "denied", kNow, kNow + seconds(10), 10};

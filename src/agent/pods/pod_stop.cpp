@@ -1,12 +1,15 @@
 // PodWorker's ways down: hooks, signals, sandbox, leftovers.
 #include <dirent.h>
 
+#include <algorithm>
+#include <climits>
 #include <csignal>
 
 #include "agent/pods/container_config.h"
 #include "agent/pods/pod_worker.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "base/time_spans.h"
 
 namespace orch::pods {
 namespace {
@@ -20,7 +23,7 @@ void PodWorker::begin_kill(const Kill& kill) {
   const WallTime now = node_.clock.now();
   Stopping stopping;
   stopping.since = now;
-  stopping.deadline = now + std::chrono::seconds(kill.grace_s);
+  stopping.deadline = later(now, std::chrono::seconds(kill.grace_s));
   stopping_.emplace(kill.container, stopping);
 }
 
@@ -30,13 +33,15 @@ void PodWorker::begin_pre_stop(const ContainerSpec& container, const ContainerRe
   const auto& hook = (*container.spec)["lifecycle"]["preStop"];
   if (hook.is_null()) return;
   if (const auto* sleep = hook.find("sleep")) {
-    stopping->hook_until = stopping->since + std::chrono::seconds((*sleep)["seconds"].as_int());
+    stopping->hook_until =
+        later(stopping->since, std::chrono::seconds((*sleep)["seconds"].as_int()));
     return;
   }
   stopping->hook_until = WallTime::max();  // Until it says that it is done.
-  const int64_t grace_ms =
+  const int64_t grace_ms = std::min<int64_t>(
       std::chrono::duration_cast<std::chrono::milliseconds>(stopping->deadline - stopping->since)
-          .count();
+          .count(),
+      INT_MAX);  // As poll(2) takes it: 24 days.
   const auto job = [self = shared_from_this(), target = target_of(*container.spec, record.id), hook,
                     grace_ms, name = container.name()] {
     const auto outcome = probes::run_probe(target, hook, grace_ms, self->exec());
@@ -60,7 +65,7 @@ void PodWorker::advance_kills(WallTime now) {
     if (!container || !history.running()) continue;
     if (is_deleted(server_pod_) || gone_) {
       // A second delete may have shortened the grace.
-      const auto latest = stopping.since + std::chrono::seconds(stop_grace_s(server_pod_));
+      const auto latest = later(stopping.since, std::chrono::seconds(stop_grace_s(server_pod_)));
       stopping.deadline = std::min(stopping.deadline, latest);
     }
     const ContainerRecord& record = *history.current;

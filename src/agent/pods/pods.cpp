@@ -10,6 +10,7 @@
 #include "api/resources.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "base/time_spans.h"
 
 namespace orch::pods {
 namespace {
@@ -138,7 +139,8 @@ void Pods::sync_one(const std::string& uid) {
     return;
   }
   if (next.wake_at) {
-    const auto delay = std::max(std::chrono::nanoseconds(0), *next.wake_at - parts_.clock.now());
+    const auto delay =
+        std::max(std::chrono::nanoseconds(0), time_between(parts_.clock.now(), *next.wake_at));
     parts_.timers.set_after(timer_key(uid), delay, [this, uid] { wake(uid); });
   }
   auto& entry = entries_[uid];

@@ -255,6 +255,23 @@ containers:
   CHECK(fs::is_empty(node.folder + "/logs"));
 }
 
+TEST_CASE("a container with more seconds to end than a clock can count is not killed at once",
+          "[pods]") {
+  ORCH_NEEDS_CONTAINERS();
+  Node node;
+  node.create("slow", R"(
+containers:
+- {name: main, image: busybox,
+   command: [sh, -c, "trap 'sleep 1; exit 7' TERM; while true; do sleep 0.1; done"],
+   livenessProbe: {exec: {command: ["false"]}, periodSeconds: 1, failureThreshold: 1,
+                   terminationGracePeriodSeconds: 9223372037}}
+)");
+  const Value status = node.until("slow", [](const Value& s) {
+    return !s["containerStatuses"][0]["lastState"]["terminated"].is_null();
+  });
+  CHECK(status["containerStatuses"][0]["lastState"]["terminated"]["exitCode"].as_int() == 7);
+}
+
 TEST_CASE("a root that was mounted before orch died goes with its pod", "[pods]") {
   ORCH_NEEDS_CONTAINERS();
   Node node;

@@ -1,5 +1,6 @@
 #include "server/apiserver/deletion.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace orch::apiserver {
@@ -47,9 +48,10 @@ int64_t grace_seconds(const api::Resource& resource, const api::Value& object,
   if (object.at("spec.nodeName").empty()) return 0;
   const std::string& phase = object.at("status.phase").as_string();
   if (phase == "Succeeded" || phase == "Failed") return 0;
-  if (options.grace_s) return *options.grace_s;
   constexpr int64_t kDefaultGraceS = 30;
-  return object.at("spec.terminationGracePeriodSeconds").as_int(kDefaultGraceS);
+  const int64_t wanted = options.grace_s.value_or(
+      object.at("spec.terminationGracePeriodSeconds").as_int(kDefaultGraceS));
+  return std::min(wanted, kMaxGraceS);
 }
 
 void mark(api::Value* object, WallTime when, int64_t grace_s) {

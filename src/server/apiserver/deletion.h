@@ -11,6 +11,9 @@
 
 namespace orch::apiserver {
 
+// Whoever asks for more time to end gets so much: a sum of times must still fit a clock.
+inline constexpr int64_t kMaxGraceS = 100 * 365 * 86'400ll;
+
 struct Deletion {
   enum class Kind { remove, mark, nothing };
   Kind kind = Kind::remove;

@@ -5,6 +5,7 @@
 
 #include "api/resources.h"
 #include "base/strings.h"
+#include "base/time_spans.h"
 #include "crypto/digest.h"
 #include "server/apiserver/encode.h"
 #include "server/apiserver/keys.h"
@@ -268,7 +269,7 @@ bool Tokens::stands(const api::Resource& resource, std::string_view ns, const Va
   const Value object = decode_stored(record->bytes);
   WallTime ends;
   if (!parse_time(object.at("metadata.deletionTimestamp").as_string(), &ends)) return true;
-  return ends + std::chrono::seconds(kDeletedSeconds) >= clock_.now();
+  return later(ends, std::chrono::seconds(kDeletedSeconds)) >= clock_.now();
 }
 
 }  // namespace orch::apiserver

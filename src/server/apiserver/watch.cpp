@@ -1,5 +1,7 @@
 #include "server/apiserver/watch.h"
 
+#include <algorithm>
+
 #include "http/websocket.h"
 #include "server/apiserver/reader.h"
 #include "server/apiserver/respond.h"
@@ -120,6 +122,7 @@ void WatchServer::set_timers(uint64_t id, const std::shared_ptr<WatchSession>& s
                              const ReadOptions& options) {
   int64_t seconds = options.timeout_s.value_or(0);
   if (seconds == 0) seconds = kMinWatchS + static_cast<int64_t>(random_.below(kMinWatchS));
+  seconds = std::clamp<int64_t>(seconds, 0, kMaxWatchS);
   const std::weak_ptr<WatchSession> weak = session;
   timers_.set_after(timer_key(id, "end"), std::chrono::seconds(seconds), [this, id, weak] {
     if (const auto alive = weak.lock()) alive->finish();

@@ -30,6 +30,7 @@ inline constexpr int64_t kBookmarkEveryS = 60;
 inline constexpr size_t kKeptFrames = 64;  // Places of those who left, before they are swept.
 // Without timeoutSeconds: a random time between this and twice this.
 inline constexpr int64_t kMinWatchS = 1800;
+inline constexpr int64_t kMaxWatchS = 100 * 365 * 86'400ll;
 
 class WatchFrames;
 class WatchSession;

@@ -152,6 +152,15 @@ TEST_CASE("a watch ends at its timeout, with a bookmark") {
   CHECK(watcher.next().is_null());
 }
 
+TEST_CASE("a watch whose timeout is more seconds than a clock can count goes on") {
+  for (const char* seconds : {"9223372036854775807", "9223372037"}) {
+    TestServer server;
+    Watcher watcher(server, std::string(kConfigMaps) + "?watch=true&timeoutSeconds=" + seconds);
+    REQUIRE(server.post(kConfigMaps, TestServer::config(seconds)).code == 201);
+    CHECK(watcher.line() == std::string("ADDED ") + seconds);
+  }
+}
+
 TEST_CASE("a watch from a forgotten revision is told so") {
   TestServer server;
   REQUIRE(server.post(kConfigMaps, TestServer::config("a")).code == 201);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "base/time_spans.h"
+
 namespace orch::controllers {
 namespace {
 
@@ -134,7 +136,7 @@ WallTime plan_end(const Value& request, WallTime certificate_ends) {
   for (const Value& condition : request["status"]["conditions"].items()) {
     WallTime decided{};
     if (!parse_time(condition["lastUpdateTime"].as_string(), &decided)) continue;
-    end = std::min(end, decided + kDecidedLife);
+    end = std::min(end, later(decided, kDecidedLife));
   }
   if (certificate_ends != WallTime{}) end = std::min(end, certificate_ends);
   return end;

@@ -8,6 +8,7 @@
 #include "api/resources.h"
 #include "client/fake_cluster.h"
 #include "server/controllers/deployment.h"
+#include "server/controllers/node_lifecycle.h"
 #include "server/controllers/objects.h"
 
 namespace orch::controllers {
@@ -367,6 +368,17 @@ TEST_CASE("a namespace is filled with what pods expect and emptied at its end") 
        {&resource::namespaces(), &resource::deployments(), &resource::pods(),
         &resource::replica_sets(), &resource::config_maps(), &resource::service_accounts()})
     CHECK(world.count(*kind) == 0);
+}
+
+TEST_CASE("a pod that tolerates a taint for longer than a clock can count stays") {
+  const Value node = parse(R"({"spec":{"taints":[
+    {"key":"a","effect":"NoExecute","timeAdded":"2023-11-14T22:13:20Z"}]}})");
+  for (const char* seconds : {"9223372037", "9223372036854775807"}) {
+    const Value pod = parse(R"({"spec":{"tolerations":[{"key":"a","operator":"Exists",
+      "tolerationSeconds":)" +
+                            std::string(seconds) + "}]}}");
+    CHECK(eviction_time(pod, node) == WallTime::max());
+  }
 }
 
 TEST_CASE("a silent node becomes Unknown, is tainted, its pods leave in time") {

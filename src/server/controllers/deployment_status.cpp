@@ -1,6 +1,7 @@
 // What a Deployment says of its rollout: counts and conditions. Pure. See deployment.h.
 #include <algorithm>
 
+#include "base/time_spans.h"
 #include "server/controllers/deployment.h"
 #include "server/controllers/objects.h"
 
@@ -132,7 +133,7 @@ Requeue put_progress(const Value& deployment, const Value* fresh, WallTime now, 
     return Requeue::after(deadline);
   }
   if (reason == "ProgressDeadlineExceeded") return Requeue::never();
-  const auto left = time_of((*current)["lastUpdateTime"]) + deadline - now;
+  const auto left = time_between(now, later(time_of((*current)["lastUpdateTime"]), deadline));
   if (left.count() < 0) {
     put_condition(
         status,

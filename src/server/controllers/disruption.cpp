@@ -5,6 +5,7 @@
 
 #include "api/resources.h"
 #include "base/strings.h"
+#include "base/time_spans.h"
 #include "server/controllers/objects.h"
 
 namespace orch::controllers {
@@ -37,7 +38,7 @@ Leaving still_leaving(const Value& budget, const std::vector<Value>& pods, WallT
   for (const Value& pod : pods) {
     const Value& when = noted[name_of(pod)];
     if (when.is_null() || is_deleting(pod)) continue;
-    const auto left = time_of(when) + kEvictionTakes - now;
+    const auto left = time_between(now, later(time_of(when), kEvictionTakes));
     if (left <= left.zero()) continue;
     leaving.pods.set(name_of(pod), when);
     const auto delay = std::chrono::ceil<std::chrono::milliseconds>(left);

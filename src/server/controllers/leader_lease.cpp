@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "api/resources.h"
+#include "base/time_spans.h"
 
 namespace orch::controllers {
 
@@ -31,7 +32,8 @@ Value plan_leader_lease(const Value& stands, const std::string& name, const std:
   const bool ours = spec["holderIdentity"].as_string() == holder;
   WallTime renewed;
   const bool known = parse_time(spec["renewTime"].as_string(), &renewed);
-  if (ours && known && renewed <= now && now - renewed < kLeaderLeaseRenewal) return {};
+  if (ours && known && renewed <= now && time_between(renewed, now) < kLeaderLeaseRenewal)
+    return {};
   Value lease = stands;
   Value& held = lease["spec"];
   if (!ours) {

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "api/resources.h"
+#include "base/time_spans.h"
 #include "server/controllers/objects.h"
 
 namespace orch::controllers {
@@ -131,7 +132,7 @@ std::optional<WallTime> eviction_time(const Value& pod, const Value& node) {
     }
     if (tolerated && forever) continue;
     WallTime when = time_of(taint["timeAdded"]);
-    if (tolerated) when += std::chrono::seconds(shortest_s);
+    if (tolerated) when = later(when, std::chrono::seconds(shortest_s));
     if (!soonest || when < *soonest) soonest = when;
   }
   return soonest;
@@ -257,7 +258,7 @@ Result<Requeue> NodeLifecycleController::evict(const Value& node, const std::vec
     if (is_deleting(pod)) continue;
     const auto when = eviction_time(pod, node);
     if (!when) continue;
-    const auto left = *when - clock_.now();
+    const auto left = time_between(clock_.now(), *when);
     if (left.count() > 0) {
       again = Requeue::sooner(again,
                               Requeue::after(std::chrono::ceil<std::chrono::milliseconds>(left)));

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/time_spans.h"
+
 namespace orch::controllers {
 
 using api::Value;
@@ -70,7 +72,7 @@ WallTime ready_since(const Value& pod) {
 
 bool is_available(const Value& pod, int64_t min_ready_s, WallTime now) {
   if (!is_ready(pod)) return false;
-  return min_ready_s == 0 || ready_since(pod) + std::chrono::seconds(min_ready_s) <= now;
+  return min_ready_s == 0 || later(ready_since(pod), std::chrono::seconds(min_ready_s)) <= now;
 }
 
 const Value* find_condition(const Value& object, std::string_view type) {

@@ -8,6 +8,7 @@
 
 #include "api/resources.h"
 #include "base/strings.h"
+#include "base/time_spans.h"
 #include "server/controllers/objects.h"
 
 namespace orch::controllers {
@@ -73,7 +74,8 @@ Value count_status(const Value& set, const std::vector<const Value*>& live, Wall
       ++available;
       continue;
     }
-    const auto left = ready_since(*pod) + std::chrono::seconds(min_ready_s) - now;
+    const auto left =
+        time_between(now, later(ready_since(*pod), std::chrono::seconds(min_ready_s)));
     *check_again = Requeue::sooner(
         *check_again, Requeue::after(std::chrono::ceil<std::chrono::milliseconds>(left)));
   }
