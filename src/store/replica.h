@@ -112,6 +112,7 @@ class Replica {
   uint64_t leader();  // 0 when none is known.
   uint64_t term() { return raft_current_term(&raft_); }
   uint64_t applied() const { return progress_.index; }
+  uint64_t agreed_on() const { return raft_commit_index(&raft_); }  // Up to this entry.
   const Progress& progress() const { return progress_; }
   const Membership& membership() const { return membership_; }
   // How often another's whole state was taken: the watchers of this one have missed something.

@@ -50,6 +50,13 @@ void cut_before_change(raft_append_entries* sent) {
   }
 }
 
+// libraft takes what is agreed on for ending with the last entry of a message, also where it knows
+// of more. Its next copy of the state would say that it is one of then.
+void keep_commit(raft_index commit, raft_append_entries* sent) {
+  if (sent->prev_log_index + sent->n_entries >= commit) return;
+  sent->leader_commit = std::min(sent->leader_commit, commit);
+}
+
 void discard(raft_message* message) {
   if (message->type == RAFT_APPEND_ENTRIES && message->append_entries.n_entries > 0) {
     raft_free(message->append_entries.entries[0].batch);
@@ -174,7 +181,10 @@ void Replica::take_message(raft_io* io, raft_message* message) {
   Replica* const self = replica_of(io);
   if (!self->lets_in(*message)) return discard(message);
   if (message->type == RAFT_REQUEST_VOTE) return self->take_vote_request(message);
-  if (message->type == RAFT_APPEND_ENTRIES) cut_before_change(&message->append_entries);
+  if (message->type == RAFT_APPEND_ENTRIES) {
+    cut_before_change(&message->append_entries);
+    keep_commit(raft_commit_index(&self->raft_), &message->append_entries);
+  }
   self->receive_(io, message);
 }
 

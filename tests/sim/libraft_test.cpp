@@ -79,5 +79,26 @@ TEST_CASE("a copy of the state that is sent in another's place") {
   }
 }
 
+// A leader sends again what isn't on a server's disk, at most up to the next change of the members
+// (as all it sends): less than what that server knows to be agreed on. A copy of the state would
+// be made under the number of the message's last entry, and the log behind a first copy be gone.
+TEST_CASE("what is agreed on doesn't go back with entries that come again") {
+  Servers servers(1, 3);
+  Server& leader = servers.leader();
+  Server& follower = servers.another(leader);
+  servers.write_many(leader, 5);
+  servers.must_be_equal();
+  const uint64_t agreed_on = follower.replica().agreed_on();
+  raft_message again{};
+  again.type = RAFT_APPEND_ENTRIES;
+  again.append_entries.term = follower.replica().term();
+  again.append_entries.prev_log_index = again.append_entries.prev_log_term = 1;
+  again.append_entries.leader_commit = agreed_on + 1;
+  follower.take_letter(leader.id(), Letter(again));
+  REQUIRE(follower.replica().agreed_on() == agreed_on);
+  servers.write(leader, "/k/after", "x");
+  servers.must_be_equal();
+}
+
 }  // namespace
 }  // namespace orch::sim

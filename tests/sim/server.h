@@ -70,6 +70,8 @@ class Server final : public store::Peers {
   void flip_bits();
   // Nothing more fits on its disk, until there is space again.
   void set_full(bool is_full);
+  // One of libraft's messages has come.
+  void take_letter(uint64_t from, const Letter& letter);
   // From now on it may say that it takes no part any more: somebody wants to remove it.
   void excuse() { may_break_ = true; }
   void set_removed() { removed_ = true; }
@@ -144,7 +146,6 @@ class Server final : public store::Peers {
   // `what` when this life, should it still last, is awake.
   void when_awake(std::function<void()> what);
   void post(uint64_t to, Letter letter);
-  void take_letter(uint64_t from, const Letter& letter);
   void deliver(uint64_t from, const std::string& message);
   // Canaries.
   void forge_ack(uint64_t of, const raft_append_entries& sent);
