@@ -1,6 +1,6 @@
 // Replica: who leads, and what a leader does beside proposing: it says at once what is agreed on,
-// hands over, and refuses writes when the log has no room. And what any
-// server does when one was removed.
+// hands over, and refuses writes when the log has no room. And what any server does when one was
+// removed.
 #include <algorithm>
 
 #include "store/damage.h"
