@@ -34,6 +34,8 @@ until_written "$asked" without-it >/dev/null
 wait_for_line "$work/server-$led.log" "orch: this server was removed" "${pids[$led]}" 30
 wait "${pids[$led]}" && fail "a server that was removed ended as if all were well"
 unset "pids[$led]"
+# A service manager may start it again.
+refused "$led" "was removed from the cluster"
 rm -rf "$(data "$led")"
 start "$led" --server "$(url "$asked")" --token "$token"
 ready_voters "$asked" 3

@@ -50,6 +50,15 @@ Result<void> check_protocol(const Value& request, const std::string& version) {
                      " here; give all servers the same version");
 }
 
+// One that only makes sense of who is a member.
+Result<void> change_of_member(store::Store& store, store::MemberChange wanted) {
+  auto changed = change(store, std::move(wanted));
+  if (changed || !changed.status().not_found()) return changed;
+  return forbidden(
+      "this server was removed from the cluster: to join anew, move its data directory's server "
+      "folder away");
+}
+
 std::optional<store::Member> member_of(const store::Store& store, uint64_t id) {
   const auto members = store.members();
   const auto found = std::ranges::find(members, id, &store::Member::server);
@@ -89,9 +98,11 @@ Result<void> Cluster::enter(store::Store& store) {
     const std::lock_guard lock(growing_);
     ORCH_TRY(note_begun());
   }
+  returns_ = !store.members().empty();
+  Try which = Try::first;
   for (int wait_ms = kFirstRetryMs;; wait_ms = std::min(2 * wait_ms, kLastRetryMs)) {
     if (!options_.ask_first.empty() && !asked_first_) greetings_.run([this] { ask_first(); });
-    auto entered = try_to_enter(store);
+    auto entered = try_to_enter(store, std::exchange(which, Try::again));
     if (entered) break;
     const Status& why = entered.status();
     if (is_final(why) || store::is_damaged(why)) return entered;
@@ -124,7 +135,7 @@ Result<void> Cluster::note_begun() {
 Result<void> Cluster::introduce_to(const Contact& contact) {
   const Newcomer self{
       self_.id, self_.peer,      options_.ca.certificate, options_.enrollment.cluster,
-      0,        options_.version};
+      0,        options_.version, returns_};
   return contacts_->learn(
       ORCH_TRY(introduce(self, contacts_->all(), contact, peers_->stopping_fd())));
 }
@@ -153,12 +164,15 @@ Result<void> Cluster::introduce_to_any() {
   return why;
 }
 
-Result<void> Cluster::try_to_enter(store::Store& store) {
-  if (!member_of(store, self_.id)) {
-    ORCH_TRY(await([this](auto done) {
+// A member by its own log may have been removed since: whoever finds no leader asks.
+Result<void> Cluster::try_to_enter(store::Store& store, Try which) {
+  const bool is_member = member_of(store, self_.id).has_value();
+  if (!is_member || which == Try::again) {
+    auto introduced = await([this](auto done) {
       const bool taken = greetings_.run([this, done] { done(introduce_to_any()); });
       if (!taken) done(service_unavailable("the server is shutting down"));
-    }));
+    });
+    if (!introduced && (!is_member || introduced.status().code == 403)) return introduced;
   }
   ORCH_TRY(await([&](auto done) { store.sync(std::move(done)); }));
   const auto self = member_of(store, self_.id);
@@ -197,7 +211,7 @@ Result<void> Cluster::await(const Started& start) const {
 
 Result<void> Cluster::accept_peer(const std::shared_ptr<http::Exchange>& exchange,
                                   store::Store& store) {
-  return peers_->accept(exchange, {store.members(), store.leadership().leader},
+  return peers_->accept(exchange,
                         [&store](uint64_t from, store::StreamUse use, UniqueFd stream) {
                           store.accept_peer(from, use, std::move(stream));
                         });
@@ -271,6 +285,8 @@ Result<Value> Cluster::add(uint64_t server, const Value& request, store::Store& 
   ORCH_TRY(contacts_->learn(told));
   if (lost != 0) {
     ORCH_TRY(replace(lost, *own, store));
+  } else if (request["returns"].as_bool()) {
+    ORCH_TRY(take_back(*own, store));
   } else if (!member_of(store, server)) {
     ORCH_TRY(change(store, {store::MemberChange::Kind::add, server, own->address}));
     log::info("cluster", "added server " + id_text(server) + " (" + own->name + ", " +
@@ -293,13 +309,7 @@ Result<void> Cluster::replace(uint64_t lost, const Contact& newcomer, store::Sto
     ORCH_TRY(check_removal(all, lost));
   }
   using Kind = store::MemberChange::Kind;
-  auto replaced = change(store, {Kind::replace, newcomer.server, newcomer.address, lost});
-  if (!replaced && replaced.status().not_found()) {
-    return forbidden(
-        "this server was removed from the cluster: to join anew, move its data "
-        "directory's server folder away");
-  }
-  ORCH_TRY(std::move(replaced));
+  ORCH_TRY(change_of_member(store, {Kind::replace, newcomer.server, newcomer.address, lost}));
   // Who asks again finds the one done, and has the other done.
   auto removed = change(store, {Kind::remove, lost, ""});
   if (!removed && !removed.status().not_found()) return removed;
@@ -307,6 +317,13 @@ Result<void> Cluster::replace(uint64_t lost, const Contact& newcomer, store::Sto
                               ") has found its store damaged; " + id_text(newcomer.server) +
                               " learns in its place");
   return {};
+}
+
+// Who has the log was a member. The leader says whether it still is, for this server may be behind:
+// to be replaced by oneself changes nothing, and only members can be replaced.
+Result<void> Cluster::take_back(const Contact& contact, store::Store& store) {
+  using Kind = store::MemberChange::Kind;
+  return change_of_member(store, {Kind::replace, contact.server, contact.address, contact.server});
 }
 
 // Administrators ------------------------------------------------------------------------------

@@ -100,11 +100,13 @@ class Cluster {
   Result<void> note_begun();
   Result<api::Value> add(uint64_t server, const api::Value& request, store::Store& store);
   Result<void> replace(uint64_t lost, const Contact& newcomer, store::Store& store);
+  Result<void> take_back(const Contact& contact, store::Store& store);
 
   Result<void> introduce_to(const Contact& contact);
   Result<void> introduce_to_any();
   void ask_first();
-  Result<void> try_to_enter(store::Store& store);
+  enum class Try { first, again };
+  Result<void> try_to_enter(store::Store& store, Try which);
   // Waits for what the store calls back about.
   using Started = std::function<void(std::function<void(Result<void>)>)>;
   Result<void> await(const Started& start) const;
@@ -117,6 +119,7 @@ class Cluster {
   std::mutex growing_;  // Held while the log begins, and over
   bool begins_;         // whether the enrollment on disk says that it has yet to.
   std::atomic<bool> asked_first_{false};
+  std::atomic<bool> returns_{false};  // As in Newcomer.
   TaskPool greetings_{1};
 };
 

@@ -13,6 +13,7 @@ namespace orch::cluster {
 namespace {
 
 constexpr uint64_t kOther = 7;
+constexpr const char* kCluster = "00000000000000cd";
 constexpr const char* kMessage = "this server's data is of a former cluster";
 
 const crypto::Identity& test_ca() {
@@ -43,14 +44,15 @@ std::unique_ptr<http::Server> start_other() {
 
 class Newcomer {
  public:
-  explicit Newcomer(Wait wait) {
+  // `begins`: it is the first one of the cluster, and lets others in.
+  explicit Newcomer(Wait wait, bool begins = false) {
     REQUIRE(::mkdtemp(folder_) != nullptr);
     Options options;
     options.data_dir = folder_;
     options.name = "newcomer";
     options.address = "127.0.0.1:1";
     options.ca = test_ca();
-    options.enrollment = {"00000000000000cd", false, {}};
+    options.enrollment = {kCluster, begins, {}};
     options.wait = std::move(wait);
     REQUIRE(make_dirs(member_dir(folder_), 0700));
     const auto contacts = Contacts::open(contacts_path(folder_)).value();
@@ -78,6 +80,21 @@ class Newcomer {
                                                          {"nonce", std::string(32, 'a')},
                                                          {"protocol", kProtocol},
                                                          {"version", "1"}})));
+    return cluster_->serve_newcomer(request, *store_);
+  }
+  // The same, of another server that has become one.
+  Result<api::Value> serve(uint64_t server, bool returns) {
+    http::Request request;
+    request.method = "POST";
+    request.peer.has_certificate = true;
+    request.peer.common_name = std::string(kServerNamePrefix) + id_text(server);
+    request.peer.organizations = {std::string(kServersGroup)};
+    const std::vector<Contact> told{{server, "server-" + id_text(server), "127.0.0.1:2", 1}};
+    request.body.append(api::to_json(api::Value::object({{"cluster", kCluster},
+                                                         {"protocol", kProtocol},
+                                                         {"version", "1"},
+                                                         {"contacts", render_contacts(told)},
+                                                         {"returns", returns}})));
     return cluster_->serve_newcomer(request, *store_);
   }
 
@@ -110,6 +127,23 @@ TEST_CASE("a wait that was interrupted is no answer") {
   });
   CHECK(newcomer.enter().status().code == 403);
   CHECK(waits == 2);
+}
+
+// Only the leader can tell the two apart: a newcomer was once taken for a server that was removed,
+// by one that had not heard of it yet.
+TEST_CASE("who has the log and is no member was removed, who has none is a newcomer") {
+  Newcomer first(
+      [](int fd, int timeout_ms) {
+        pollfd waited{fd, POLLIN, 0};
+        return fd >= 0 && ::poll(&waited, 1, timeout_ms) < 0;
+      },
+      true);
+  REQUIRE(first.enter());
+  const auto removed = first.serve(9, true);
+  CHECK(removed.status().code == 403);
+  CHECK(removed.status().message.find("was removed from the cluster") != std::string::npos);
+  REQUIRE(first.serve(9, false));
+  CHECK(first.serve(9, true));
 }
 
 TEST_CASE("a name that no server would have is not written to the log") {

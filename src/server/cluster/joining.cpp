@@ -59,6 +59,7 @@ Result<std::vector<Contact>> introduce(const Newcomer& self, std::span<const Con
                               {"version", self.version},
                               {"contacts", render_contacts(contacts)}});
   if (self.replaces != 0) body.set("replaces", id_text(self.replaces));
+  if (self.returns) body.set("returns", true);
   auto answer = post(std::move(options), body, "");
   if (!answer) return std::move(answer).status().in(to.name + " (" + to.address + ")");
   return parse_contacts((*answer)["contacts"].as_string());

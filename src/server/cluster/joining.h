@@ -34,6 +34,7 @@ struct Newcomer {
   std::string cluster;    // Its number.
   uint64_t replaces = 0;  // Whom it was before its store was damaged (repair.h).
   std::string version;    // Of orch, for messages.
+  bool returns = false;   // It has the cluster's log: if it is no member (403), it was removed.
 };
 Result<std::vector<Contact>> introduce(const Newcomer& self, std::span<const Contact> contacts,
                                        const Contact& to, int cancel_fd);

@@ -112,7 +112,7 @@ Result<std::unique_ptr<http::Duplex>> Peers::dial(uint64_t server, const std::st
   return std::move(answer.duplex);
 }
 
-Result<void> Peers::check(const http::Request& request, uint64_t from, const Known& known) const {
+Result<void> Peers::check(const http::Request& request) const {
   if (request.headers.get("Upgrade") != kUpgrade) {
     return bad_request("servers speak " + std::string(kUpgrade) +
                        " to each other here; this one may be of another version of orch");
@@ -122,24 +122,16 @@ Result<void> Peers::check(const http::Request& request, uint64_t from, const Kno
         "this server's data is of a former cluster (before a --cluster-reset or a restore): to "
         "join anew, move its data directory's server folder away");
   }
-  const auto knows = [&](uint64_t id) {
-    return std::ranges::find(known.members, id, &store::Member::server) != known.members.end();
-  };
-  // Only who has a say himself can tell that another one hasn't.
-  if (!knows(parts_.self.id) || knows(from) || known.leader == 0) return {};
-  return forbidden(
-      "this server was removed from the cluster: to join anew, move its data directory's server "
-      "folder away");
+  return {};
 }
 
-Result<void> Peers::accept(const std::shared_ptr<http::Exchange>& exchange, const Known& known,
-                           Take take) {
+Result<void> Peers::accept(const std::shared_ptr<http::Exchange>& exchange, Take take) {
   const http::Request& request = exchange->request();
   const auto from = server_of(request.peer);
   if (!from) return unauthorized("servers of this cluster only");
   const auto use = use_of(request.target);
   if (request.method != "GET" || !use) return bad_request("no such use of a server's stream");
-  ORCH_TRY(check(request, *from, known));
+  ORCH_TRY(check(request));
   http::Response head;
   head.status = 101;
   head.headers.set("Connection", "Upgrade");

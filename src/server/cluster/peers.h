@@ -51,19 +51,15 @@ class Peers final : public store::PeerStreams {
   void connect(uint64_t server, const std::string& address, store::StreamUse use,
                Connected done) override;
 
-  // Whom the log knows just now.
-  struct Known {
-    std::vector<store::Member> members;
-    uint64_t leader = 0;
-  };
   using Take = std::function<void(uint64_t from, store::StreamUse use, UniqueFd stream)>;
   // Answers a request for kPeerPath: an upgrade whose stream `take` gets, on a thread of the HTTPS
   // server. A Status means that it was not answered yet. Any thread, never waits.
-  Result<void> accept(const std::shared_ptr<http::Exchange>& exchange, const Known& known,
-                      Take take);
+  //
+  // Every server of the cluster's is let in, also one that the log doesn't know: this server may
+  // be behind, and only the leader can tell a newcomer from one that was removed.
+  Result<void> accept(const std::shared_ptr<http::Exchange>& exchange, Take take);
 
-  // What another server said when it refused this one for good, as being removed or a former
-  // cluster's.
+  // What another server said when it refused this one for good, as being a former cluster's.
   std::optional<Status> refused() const;
 
   // Readable once stop() was called.
@@ -77,7 +73,7 @@ class Peers final : public store::PeerStreams {
                                              store::StreamUse use);
   // One thread of a pool for each stream.
   void carry(http::Duplex& tls, UniqueFd near);
-  Result<void> check(const http::Request& request, uint64_t from, const Known& known) const;
+  Result<void> check(const http::Request& request) const;
 
   const Parts parts_;
   UniqueFd stopping_;  // An eventfd. It ends dials under way.

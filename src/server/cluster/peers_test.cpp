@@ -65,7 +65,7 @@ class Host {
     options.tls = {serving.certificate, serving.private_key, test_ca().certificate};
     server = http::Server::start(options, [this](const std::shared_ptr<http::Exchange>& exchange) {
                const auto done = peers->accept(
-                   exchange, known, [this](uint64_t from, store::StreamUse use, UniqueFd stream) {
+                   exchange, [this](uint64_t from, store::StreamUse use, UniqueFd stream) {
                      accepted.put({from, use, std::move(stream)});
                    });
                if (done) return;
@@ -100,7 +100,6 @@ class Host {
   std::unique_ptr<Contacts> contacts;
   std::unique_ptr<Peers> peers;
   std::unique_ptr<http::Server> server;
-  Peers::Known known;
   Box<Accepted> accepted;
 
  private:
@@ -185,22 +184,12 @@ TEST_CASE("peers: another server at the address is noticed") {
   CHECK(wrong.status().code == 502);
 }
 
-TEST_CASE("peers: who is no server, of a former cluster, or removed is refused") {
+TEST_CASE("peers: who is no server, or of a former cluster, is refused") {
   Host a("a"), b("b"), former("former", "00000000000000ce");
   SECTION("a former cluster's") {
     CHECK(former.connect(b.self.id, b.address()).status().code == 403);
     REQUIRE(former.peers->refused());
     CHECK(former.peers->refused()->message.find("former cluster") != std::string::npos);
-  }
-  SECTION("removed") {
-    b.known = {{{b.self.id, "", true}}, b.self.id};
-    CHECK(a.connect(b.self.id, b.address()).status().code == 403);
-    CHECK(a.peers->refused()->message.find("was removed") != std::string::npos);
-  }
-  SECTION("not yet known, by one who can't tell") {
-    b.known = {{{b.self.id, "", true}}, 0};
-    CHECK(a.connect(b.self.id, b.address()).ok());
-    b.accepted.take();
   }
   SECTION("an administrator") {
     http::ClientOptions options;
