@@ -117,8 +117,8 @@ void Membership::turn(uint64_t now, uint64_t leader, bool leads, bool may_change
         under_way_ && order.from == under_way_->from && order.token == under_way_->token;
     if (again || order.place != place()) continue;
     const Result<bool> begun = begin(order);
-    if (!begun) answer(order, begun.status());
-    if (begun.ok() && !*begun) answer(order, {});
+    if (!begun) answer_when_sure(order, begun.status());
+    if (begun.ok() && !*begun) answer_when_sure(order, {});
   }
 }
 
@@ -188,6 +188,14 @@ void Membership::answer(const Order& order, const Result<void>& result) {
   std::string out = pack_message(PeerMessage::changed, order.token, static_cast<uint64_t>(code));
   pack_text(text, &out);
   peers_.send(order.from, std::move(out));
+}
+
+// (Who is told of a conflict tries again.)
+void Membership::answer_when_sure(const Order& order, const Result<void>& result) {
+  if (!result && result.status().conflict()) return answer(order, result);
+  sync_([this, order, result](const Result<void>& synced) {
+    if (synced.ok() && order.place == place()) answer(order, result);
+  });
 }
 
 Result<void> Membership::check_place(const MemberChange& change) const {

@@ -4,6 +4,8 @@
 // Messages get lost and leaders change, so a server asks again until it has an answer; a change
 // that has taken effect already is one that succeeds. A question that comes late or twice must not
 // undo what was done since: it says of which members it was asked, and counts of these only.
+// A leader that others have replaced without its knowledge has old members: that there is nothing
+// to do, or that it can't be done, is said when the term is known to stand still.
 //
 // On the log's thread. Only turn() calls libraft.
 #pragma once
@@ -30,14 +32,15 @@ class Membership {
   struct Self {
     uint64_t server = 0, boot = 0;  // As in ReadIndex.
   };
-  // `hand_over`: have another server lead.
+  // `hand_over`: have another server lead. `sync`: as Replica::sync().
   Membership(const Self& self, raft& log, Peers& peers, uint64_t ask_again_ms,
-             std::function<void()> hand_over)
+             std::function<void()> hand_over, std::function<void(Done)> sync)
       : self_(self.server),
         log_(log),
         peers_(peers),
         ask_again_ms_(ask_again_ms),
         hand_over_(std::move(hand_over)),
+        sync_(std::move(sync)),
         tokens_(self.boot << 32) {}
 
   std::vector<Member> members() const;
@@ -86,6 +89,7 @@ class Membership {
   int configure(const MemberChange& change, Work* work);
   static void finished(raft_change* request, int code);
   void answer(const Order& order, const Result<void>& result);
+  void answer_when_sure(const Order& order, const Result<void>& result);
   void take_answer(uint64_t token, int code, std::string_view text);
   Place place() const { return {log_.current_term, std::max(version().first, version().second)}; }
   const raft_server* find(uint64_t server) const;
@@ -96,6 +100,7 @@ class Membership {
   Peers& peers_;
   const uint64_t ask_again_ms_;
   const std::function<void()> hand_over_;
+  const std::function<void(Done)> sync_;
   uint64_t tokens_;
   std::deque<Wish> wishes_;
   std::deque<Order> orders_;

@@ -20,7 +20,8 @@ struct Sent final : Peers {
 TEST_CASE("a change of a kind that a newer version may have is refused, not taken as done") {
   Sent sent;
   raft log{};
-  Membership membership({.server = 1, .boot = 1}, log, sent, 1000, [] {});
+  Membership membership(
+      {.server = 1, .boot = 1}, log, sent, 1000, [] {}, [](auto) {});
   std::string order;
   pack_number(7, &order);    // Its token.
   pack_number(200, &order);  // Its kind.
@@ -40,7 +41,9 @@ TEST_CASE("a change of a kind that a newer version may have is refused, not take
 TEST_CASE("a message of a kind that a newer version may have orders no change") {
   Sent sent;
   raft log{};
-  Membership membership({.server = 1, .boot = 1}, log, sent, 1000, [] {});
+  const auto is_sure = [](const Membership::Done& done) { done({}); };
+  Membership membership(
+      {.server = 1, .boot = 1}, log, sent, 1000, [] {}, is_sure);
   std::string message;
   for (const uint64_t number : {7, 3, 5}) pack_number(number, &message);  // As a removal of 5.
   pack_text("", &message);

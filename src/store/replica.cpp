@@ -56,8 +56,9 @@ Replica::Replica(const Options& options, raft_io& io, Machine& machine, Store::T
       tagger_(std::move(tagger)),
       peers_(peers),
       reads_({options.server, options.boot}, peers, options.resend_ms, options.election_ms),
-      membership_({options.server, options.boot}, raft_, peers, options.resend_ms,
-                  [this] { hand_over([] {}); }),
+      membership_(
+          {options.server, options.boot}, raft_, peers, options.resend_ms,
+          [this] { hand_over([] {}); }, [this](SyncDone done) { sync(std::move(done)); }),
       copy_rule_(options.copies) {
   fsm_.version = 2;
   fsm_.data = this;
@@ -237,8 +238,8 @@ void Replica::turn() {
   refuse_when_full();
   fill_batches();
   send_batches();
-  reads_.turn(standing());
   membership_.turn(now(), known_leader_, leads(), has_copy_);
+  reads_.turn(standing());
   go_on_handing_over();
   tell_commit();
 }

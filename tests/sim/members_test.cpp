@@ -125,6 +125,35 @@ TEST_CASE("a removal that another leader takes back") {
   }
 }
 
+TEST_CASE("a change that a leader of before refuses, for it has the members of before") {
+  int asked = 0;
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    Servers servers(seed, 3);
+    Server& learner = servers.add();
+    Server& old_leader = servers.leader();
+    servers.write_many(old_leader, 5);
+    servers.run_for(100);  // A copy of the state is written.
+    servers.cut_off(old_leader);
+    Server& other = servers.at(old_leader.id() % 3 + 1);
+    for (uint64_t id = 1; id <= 3; ++id) {
+      if (id != old_leader.id()) servers.at(id).jump(1000);  // They look for a leader at once.
+    }
+    const auto led_by = [&] { return other.replica().leader(); };
+    servers.run_until([&] { return led_by() != 0 && led_by() != old_leader.id(); });
+    REQUIRE(servers.change(other, Kind::add, learner) == 0);
+    if (!old_leader.replica().leads()) continue;  // It has noticed already.
+    ++asked;
+    std::optional<Result<void>> answer;
+    old_leader.change_members({Kind::promote, learner.id(), ""},
+                              [&](const Result<void>& result) { answer = result; });
+    servers.run_for(50);
+    servers.cut_off(old_leader, false);
+    servers.run_until([&] { return answer.has_value(); });
+    REQUIRE(answer->ok());
+  }
+  REQUIRE(asked > 0);
+}
+
 // Who has a change goes by it, and may be the only one who does.
 TEST_CASE("a demotion that only the demoted has") {
   for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
