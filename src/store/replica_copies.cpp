@@ -69,9 +69,11 @@ void discard(raft_message* message) {
 
 }  // namespace
 
+// When a copy is written, libraft asks at once whether the next is due; and how much stays behind
+// the one that is being written was said when it began.
 void Replica::set_copy_rule() {
-  if (copy_) return;  // libraft still goes by it.
   raft_set_snapshot_threshold(&raft_, has_copy_ ? copy_rule_.copy_after() : 1);
+  if (copy_) return;
   raft_set_snapshot_trailing(&raft_, has_copy_ ? copy_rule_.keep() : 0);
 }
 
@@ -116,6 +118,7 @@ int Replica::make_copy(raft_fsm* fsm, raft_buffer* buffers[], unsigned* count) {
     bytes += pieces[i].size();
   }
   self->copy_rule_.copied(bytes);
+  self->set_copy_rule();
   return 0;
 }
 

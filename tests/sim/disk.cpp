@@ -140,6 +140,7 @@ bool Disk::is_damaged() const {
 
 void Disk::take(const Copy& taken, unsigned keep) {
   copy = taken;
+  ++copies;
   if (keep == 0) {
     entries.clear();
     first = taken.index + 1;

@@ -42,6 +42,7 @@ struct Disk {
   raft_index first = 1;  // Of entries.
   std::vector<Kept> entries;
   std::optional<Copy> copy;
+  uint64_t copies = 0;  // So many have been written to it.
   bool full = false;
 
   raft_index last() const { return first + entries.size() - 1; }

@@ -77,6 +77,8 @@ bool Server::start() {
   replica.address = std::to_string(id_);
   replica.copies.copy_after = 40;
   replica.copies.keep = 10;
+  replica.copies.copy_after_bytes = 8u << 10;
+  replica.copies.keep_bytes = 4u << 10;
   life_->replica = std::make_unique<store::Replica>(replica, *life_->port->io(), *life_->machine,
                                                     no_tags, *this);
   be_witnessed();

@@ -91,6 +91,7 @@ class Server final : public store::Peers {
   // Waits until its watcher was told everything, and gives that to the history.
   void collect();
   std::string dump();  // The whole state, as text.
+  const Disk& disk() const { return disk_; }
 
   void send(uint64_t to, std::string message) override;
   void turn();
