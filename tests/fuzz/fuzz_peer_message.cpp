@@ -38,7 +38,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   raft log{};
   log.configuration_uncommitted_index = 1;  // A change is under way: libraft is left out.
   ReadIndex reads({.server = 1, .boot = 0}, nobody, 1000, 1000);
-  Membership members({.server = 1, .boot = 0}, log, nobody, 1000, [] {});
+  const auto is_sure = [](const Membership::Done& done) { done({}); };
+  Membership members(
+      {.server = 1, .boot = 0}, log, nobody, 1000, [] {}, is_sure);
   int answers = 0;
   const auto done = [&answers](Result<void>) { ++answers; };
   reads.sync(done, 0);
