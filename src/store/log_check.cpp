@@ -18,6 +18,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "store/crc32.h"
 #include "store/damage.h"
 #include "store/entry.h"
 
@@ -47,26 +48,6 @@ uint32_t half_at(std::string_view bytes, size_t at) {
   return le32toh(half);
 }
 
-// CRC-32 with the highest bit first, as libraft has it.
-constexpr std::array<uint32_t, 256> crc_table() {
-  std::array<uint32_t, 256> table{};
-  for (uint32_t byte = 0; byte < table.size(); ++byte) {
-    uint32_t value = byte << 24;
-    for (int bit = 0; bit < 8; ++bit) value = value << 1 ^ ((value >> 31) != 0 ? 0x04c11db7 : 0);
-    table[byte] = value;
-  }
-  return table;
-}
-
-uint32_t crc(std::string_view bytes) {
-  static constexpr auto kTable = crc_table();
-  uint32_t value = 0;
-  for (const char byte : bytes) {
-    value = value << 8 ^ kTable[value >> 24 ^ static_cast<unsigned char>(byte)];
-  }
-  return value;
-}
-
 bool is_zero(std::string_view bytes) {
   return std::ranges::all_of(bytes, [](char byte) { return byte == '\0'; });
 }
@@ -78,7 +59,7 @@ bool add_batch(std::string_view bytes, SegmentFacts* facts) {
   const uint64_t entries = word_at(bytes, kWord);
   if (entries == 0 || entries > (bytes.size() - 2 * kWord) / kEntryHeadBytes) return false;
   const size_t data = 2 * kWord + entries * kEntryHeadBytes;
-  if (crc(bytes.substr(kWord, data - kWord)) != half_at(bytes, 0)) return false;
+  if (crc32(bytes.substr(kWord, data - kWord)) != half_at(bytes, 0)) return false;
   size_t end = data, ours = 0;
   uint64_t before = facts->entries;  // The first of ours.
   for (size_t head = 2 * kWord; head < data; head += kEntryHeadBytes) {
@@ -86,7 +67,8 @@ bool add_batch(std::string_view bytes, SegmentFacts* facts) {
     if (ours == 0) ++before;
     end += (half_at(bytes, head + 12) + kWord - 1) / kWord * kWord;
   }
-  if (end > bytes.size() || crc(bytes.substr(data, end - data)) != half_at(bytes, 4)) return false;
+  if (end > bytes.size() || crc32(bytes.substr(data, end - data)) != half_at(bytes, 4))
+    return false;
   const uint64_t said = ours == 0 ? 0 : stamped_index(bytes.substr(ours, end - ours));
   if (facts->first == 0 && said > before) facts->first = said - before;
   facts->entries += entries;
@@ -139,7 +121,7 @@ Result<void> check_copy_head(const std::string& path) {
   const std::string bytes = ORCH_TRY(read_file(path, kMaxFileBytes));
   const bool good = bytes.size() >= kCopyHeadBytes && word_at(bytes, 0) == kFormat &&
                     word_at(bytes, 3 * kWord) == bytes.size() - kCopyHeadBytes &&
-                    word_at(bytes, kWord) == crc(std::string_view(bytes).substr(2 * kWord));
+                    word_at(bytes, kWord) == crc32(std::string_view(bytes).substr(2 * kWord));
   if (good) return {};
   return damaged(path + " is damaged: it fails its checksum");
 }

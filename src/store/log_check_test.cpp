@@ -10,6 +10,7 @@
 #include <numeric>
 #include <vector>
 
+#include "store/crc32.h"
 #include "store/entry.h"
 #include "store/store_fixture.h"
 
@@ -27,15 +28,6 @@ std::string words(std::initializer_list<uint64_t> numbers) {
   return text;
 }
 
-uint64_t crc(const std::string& bytes) {
-  uint32_t value = 0;
-  for (const char byte : bytes) {
-    value ^= static_cast<uint32_t>(static_cast<unsigned char>(byte)) << 24;
-    for (int bit = 0; bit < 8; ++bit) value = value << 1 ^ ((value >> 31) != 0 ? 0x04c11db7 : 0);
-  }
-  return value;
-}
-
 // As libraft has them: a batch of one for each entry.
 std::string segment(uint64_t first, uint64_t last) {
   constexpr uint64_t kTerm = 1, kCommand = 1;
@@ -46,7 +38,7 @@ std::string segment(uint64_t first, uint64_t last) {
     std::string entry = encode_entry({1, 1, index}, writes);
     stamp_entry(entry.data(), index, kTerm);
     const std::string head = words({1, kTerm, kCommand | uint64_t{entry.size()} << 32});
-    bytes += words({crc(head) | crc(entry) << 32}) + head + entry;
+    bytes += words({crc32(head) | uint64_t{crc32(entry)} << 32}) + head + entry;
   }
   return bytes;
 }
@@ -64,7 +56,7 @@ struct Files {
     const std::string name = "snapshot-1-" + std::to_string(index) + "-1";
     const std::string members = "members.", rest = words({1, members.size()}) + members;
     write(name, "a copy");
-    write(name + ".meta", words({1, crc(rest)}) + rest);
+    write(name + ".meta", words({1, crc32(rest)}) + rest);
   }
   void finish(const KnownLog& known) { must(finish_log(folder.path(), known)); }
   bool is_good(const KnownLog& known) { return check_log(folder.path(), known).ok(); }
