@@ -133,9 +133,12 @@ Result<void> Cluster::note_begun() {
 }
 
 Result<void> Cluster::introduce_to(const Contact& contact) {
-  const Newcomer self{
-      self_.id, self_.peer,      options_.ca.certificate, options_.enrollment.cluster,
-      0,        options_.version, returns_};
+  const Newcomer self{.id = self_.id,
+                      .peer = self_.peer,
+                      .ca = options_.ca.certificate,
+                      .cluster = options_.enrollment.cluster,
+                      .version = options_.version,
+                      .returns = returns_};
   return contacts_->learn(
       ORCH_TRY(introduce(self, contacts_->all(), contact, peers_->stopping_fd())));
 }
@@ -211,10 +214,9 @@ Result<void> Cluster::await(const Started& start) const {
 
 Result<void> Cluster::accept_peer(const std::shared_ptr<http::Exchange>& exchange,
                                   store::Store& store) {
-  return peers_->accept(exchange,
-                        [&store](uint64_t from, store::StreamUse use, UniqueFd stream) {
-                          store.accept_peer(from, use, std::move(stream));
-                        });
+  return peers_->accept(exchange, [&store](uint64_t from, store::StreamUse use, UniqueFd stream) {
+    store.accept_peer(from, use, std::move(stream));
+  });
 }
 
 Result<void> Cluster::check_newcomer(const http::Request& request) const {
