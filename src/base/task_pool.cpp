@@ -31,9 +31,14 @@ void TaskPool::work() {
 }
 
 void TaskPool::stop() {
+  std::deque<std::function<void()>> dropped;
+  {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+    dropped.swap(waiting_);
+  }
+  dropped.clear();  // What they captured may wait for locks that others hold when they call run().
   std::unique_lock lock(mutex_);
-  stopped_ = true;
-  const auto dropped = std::exchange(waiting_, {});
   ended_.wait(lock, [&] { return threads_ == 0; });
 }
 

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <condition_variable>
+#include <memory>
 
 #include "base/task_pool.h"
 
@@ -73,6 +74,25 @@ TEST_CASE("a task pool runs everything with few threads, and nothing after stop"
   CHECK(most <= 2);
   CHECK_FALSE(pool.run([&] { done.add(); }));
   CHECK(done.count == 100);
+}
+
+TEST_CASE("what a dropped job captured may call the pool that is stopped", "[task_pool]") {
+  TaskPool pool(1);
+  Counter begun, dropped;
+  std::atomic<bool> went_first = false, was_run = false;
+  REQUIRE(pool.run([&] {
+    begun.add();
+    went_first = dropped.reaches(1);
+  }));
+  const auto ask = [&](void*) {
+    was_run = pool.run([] {});
+    dropped.add();
+  };
+  REQUIRE(pool.run([held = std::shared_ptr<void>(nullptr, ask)] {}));
+  REQUIRE(begun.reaches(1));
+  pool.stop();
+  CHECK(went_first);
+  CHECK_FALSE(was_run);
 }
 
 }  // namespace
