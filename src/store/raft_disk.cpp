@@ -271,7 +271,7 @@ void RaftDisk::hear(raft_tracer* tracer, int type, const void* info) {
     disk->fail(disk->seam_.io.errmsg);
   } else if (said.starts_with(kRetryFile)) {
     disk->room_failed(std::string(said.substr(kRetryFile.size())));
-  } else if (disk->no_room_ && said.starts_with("completed creation of ")) {
+  } else if (said.starts_with("completed creation of ") && disk->no_room_) {
     disk->no_room_ = false;
     disk->pace_.got_room(disk->clock_.monotonic());
     log::info("store", "there is space again in " + disk->folder_);
