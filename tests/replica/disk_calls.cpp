@@ -281,6 +281,7 @@ long syscall(long number, ...) noexcept {
     return faults::guarded_pwritev(static_cast<int>(all[0]), reinterpret_cast<iovec*>(all[1]),
                                    static_cast<int>(all[2]), all[3]);
   }
+  if (number == SYS_close) return ::close(static_cast<int>(all[0]));  // See store/uv_close.cpp.
   return faults::raw(number, all[0], all[1], all[2], all[3], all[4], all[5]);
 }
 int linkat(int folder, const char* from, int to_folder, const char* to, int flags) noexcept {

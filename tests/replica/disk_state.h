@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -44,7 +45,8 @@ struct Undo {
 struct State {
   std::recursive_mutex mutex;
   std::string root, part;
-  bool watching = false, full = false;
+  std::atomic<bool> watching{false};  // Also read without the mutex, by what is not watched.
+  bool full = false;
   int64_t room = 0;  // While it is full.
   Fault fault = Fault::none;
   int at = 0, operations = 0;
