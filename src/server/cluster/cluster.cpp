@@ -287,9 +287,11 @@ Result<Value> Cluster::add(uint64_t server, const Value& request, store::Store& 
   ORCH_TRY(contacts_->learn(told));
   if (lost != 0) {
     ORCH_TRY(replace(lost, *own, store));
+  } else if (member_of(store, server)) {
+    // Were it removed, and this server behind: it finds no leader, and asks again.
   } else if (request["returns"].as_bool()) {
     ORCH_TRY(take_back(*own, store));
-  } else if (!member_of(store, server)) {
+  } else {
     ORCH_TRY(change(store, {store::MemberChange::Kind::add, server, own->address}));
     log::info("cluster", "added server " + id_text(server) + " (" + own->name + ", " +
                              own->address + ") as a learner");
