@@ -172,7 +172,8 @@ struct Options {
 
 class Store {
  public:
-  // Tags are not on disk: they are computed again when the store is opened.
+  // Tags are not on disk: they are computed again when the store is opened, on several threads at
+  // once.
   using Tagger = std::function<Tags(std::string_view key, std::string_view bytes)>;
 
   // Opens or makes `orch.db` in the directory and loads it. Fails when another process has it, when

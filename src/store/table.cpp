@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <thread>
 
 #include "base/files.h"
 #include "base/log.h"
@@ -13,6 +14,7 @@
 #include "store/damage.h"
 #include "store/row_checksum.h"
 #include "store/spare.h"
+#include "store/table_rows.h"
 
 namespace orch::store {
 
@@ -33,6 +35,7 @@ constexpr const char* kSettings =
     "PRAGMA temp_store=MEMORY;"
     "PRAGMA secure_delete=FAST;";
 
+constexpr unsigned kMaxReaders = 4;  // Of the start. More would wait for the disk's cache in turn.
 constexpr size_t kNoteSumBytes = 8;
 
 // Of a note that stands beside this floor of revisions.
@@ -84,6 +87,7 @@ std::string database_path(const std::string& directory) { return directory + "/o
 Table::Table(const Options& options, UniqueFd lock, Connection connection)
     : directory_(options.directory),
       path_(database_path(directory_)),
+      vfs_(options.vfs),
       cipher_(options.cipher),
       lock_(std::move(lock)),
       connection_(std::move(connection)) {}
@@ -180,60 +184,23 @@ Result<Table::Loaded> Table::load(const Store::Tagger& tagger) {
     loaded.revision = floor_ = floor.integer(0);
   }
   loaded.note = note_ = ORCH_TRY(load_note());
-  Statement row = ORCH_TRY(connection_.prepare("SELECT * FROM o"));
-  int code = 0;
-  while ((code = row.step()) == SQLITE_ROW) {
-    bool stale = false;
-    RecordPtr record = ORCH_TRY(load_row(row, tagger, &stale));
-    if (stale) loaded.stale.push_back(record);
-    loaded.revision = std::max(loaded.revision, record->revision);
-    loaded.records.push_back(std::move(record));
-  }
-  if (code != SQLITE_DONE) return connection_.failure(code, "read");
-  row.reset();
+  Rows rows = ORCH_TRY(read_rows(
+      connection_, {.path = path_,
+                    .vfs = vfs_,
+                    .cipher = cipher_,
+                    .tagger = tagger,
+                    .readers = std::min(kMaxReaders, std::thread::hardware_concurrency())}));
   sqlite3_db_release_memory(connection_.raw());
+  loaded.records = std::move(rows.records);
+  loaded.stale = std::move(rows.stale);
+  loaded.revision = std::max(loaded.revision, rows.revision);
 
   const auto key_of = [](const RecordPtr& record) { return record->key; };
-  std::ranges::sort(loaded.records, {}, key_of);
   const auto twin = std::ranges::adjacent_find(loaded.records, {}, key_of);
   if (twin != loaded.records.end()) {
     return damaged(path_ + " is damaged: two rows for " + std::string((*twin)->key));
   }
   return loaded;
-}
-
-Result<RecordPtr> Table::load_row(Statement& row, const Store::Tagger& tagger, bool* stale) {
-  const int64_t id = row.integer(0), revision = row.integer(1), create_revision = row.integer(2);
-  const int64_t revision_at = row.integer(3), checksum = row.integer(4);
-  const std::string_view key = row.bytes(5), stored = row.bytes(6);
-  const auto wrong = [&] {
-    return damaged(path_ + " is damaged: row " + std::to_string(id) + ", key " + std::string(key) +
-                   ", fails its checksum");
-  };
-  if (checksum != checksum_of(id, revision, create_revision, revision_at, key, stored)) {
-    return wrong();
-  }
-  std::optional<std::string> opened;
-  if (cipher_) {
-    auto result = cipher_->open(key, stored);
-    if (!result) return std::move(result).status().in(path_);
-    opened = *std::move(result);
-    *stale = cipher_->is_stale(key, stored);
-  }
-  const std::string_view bytes = opened ? *opened : stored;
-  const std::string digits = std::to_string(revision);
-  if (revision_at < 0 || static_cast<size_t>(revision_at) + digits.size() > bytes.size()) {
-    return wrong();
-  }
-  std::string without_digits(bytes);
-  without_digits.erase(static_cast<size_t>(revision_at), digits.size());
-  return Record::make({.key = key,
-                       .bytes = without_digits,
-                       .revision_at = static_cast<uint32_t>(revision_at),
-                       .create_revision = create_revision,
-                       .revision = revision,
-                       .row = id},
-                      tagger(key, bytes));
 }
 
 Result<void> Table::write(std::span<const Change> changes, std::optional<int64_t> revision_floor,

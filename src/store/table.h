@@ -86,7 +86,6 @@ class Table {
   Result<void> prepare(Truth truth);
   Result<void> prepare_notes();
   Result<std::string> load_note();
-  Result<RecordPtr> load_row(Statement& row, const Store::Tagger& tagger, bool* stale);
   // What one transaction does.
   struct Work {
     std::span<const Change> changes;
@@ -101,7 +100,7 @@ class Table {
   Status undo(int code);  // Of a transaction that failed so; says why.
   void latch(Status failure);
 
-  const std::string directory_, path_;
+  const std::string directory_, path_, vfs_;
   const Cipher* const cipher_;
   std::function<void(const Status&)> on_damage_;
   UniqueFd lock_;  // Before the connection: let go of last.
