@@ -30,13 +30,7 @@ Result<std::unique_ptr<Checkpointer>> Checkpointer::start(const std::string& pat
   ORCH_TRY(
       connection.run("PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0;"
                      "PRAGMA cache_size=-64; SELECT count(*) FROM sqlite_schema"));
-  int64_t page_bytes = 0;
-  {
-    Statement size = ORCH_TRY(connection.prepare("PRAGMA page_size"));
-    const int code = size.step();
-    if (code != SQLITE_ROW) return connection.failure(code, "read the size of pages");
-    page_bytes = size.integer(0);
-  }
+  const int64_t page_bytes = ORCH_TRY(connection.number("PRAGMA page_size"));
   const auto pages = [&](size_t bytes) {
     return static_cast<int>(static_cast<int64_t>(bytes) / page_bytes);
   };

@@ -13,6 +13,7 @@
 #include "store/row_checksum.h"
 #include "store/sqlite.h"
 #include "store/table.h"
+#include "store/table_meta.h"
 
 namespace orch::store {
 
@@ -31,19 +32,13 @@ Result<Connection> open_existing(const std::string& path, const std::string& vfs
   return Connection::open(path, vfs);
 }
 
-Result<int64_t> single_number(Connection& connection, const char* query) {
-  Statement statement = ORCH_TRY(connection.prepare(query));
-  const int code = statement.step();
-  if (code != SQLITE_ROW) return connection.failure(code, query);
-  return statement.integer(0);
-}
-
 // Every row of one state, in order, once its checksum is found right.
 Result<DatabaseFacts> read_rows(Connection& connection, const std::string& path,
                                 const std::function<Result<void>(Statement&)>& visit) {
   ORCH_TRY(connection.run("BEGIN"));
   DatabaseFacts facts;
-  facts.revision = ORCH_TRY(single_number(connection, "SELECT revision FROM meta"));
+  const TableMeta meta = ORCH_TRY(read_meta(connection, path));
+  facts.revision = meta.revision;
   Statement row = ORCH_TRY(connection.prepare("SELECT * FROM o ORDER BY id"));
   int code = 0;
   while ((code = row.step()) == SQLITE_ROW) {
@@ -58,6 +53,7 @@ Result<DatabaseFacts> read_rows(Connection& connection, const std::string& path,
     ORCH_TRY(visit(row));
   }
   if (code != SQLITE_DONE) return connection.failure(code, "read");
+  ORCH_TRY(check_rows(meta, facts.objects, path));
   return facts;
 }
 
@@ -71,7 +67,7 @@ class Copy {
     ORCH_TRY(
         connection.run("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
                        "PRAGMA cache_size=-2048"));
-    ORCH_TRY(make_tables(connection));
+    ORCH_TRY(make_tables(connection, path));
     ORCH_TRY(connection.run("BEGIN"));
     Statement put = ORCH_TRY(connection.prepare("INSERT INTO o VALUES(?,?,?,?,?,?,?)"));
     return Copy(path, std::move(file), std::move(connection), std::move(put));
@@ -90,11 +86,11 @@ class Copy {
     return connection_.run("BEGIN");
   }
 
-  Result<void> finish(int64_t revision) {
+  Result<void> finish(const DatabaseFacts& facts) {
     {
-      Statement floor = ORCH_TRY(connection_.prepare("UPDATE meta SET revision=? WHERE id=1"));
-      floor.bind(1, revision);
-      if (const int code = floor.run(); code != SQLITE_DONE) return failure(code);
+      Statement meta = ORCH_TRY(prepare_meta(connection_));
+      const int code = write_meta(meta, {.revision = facts.revision, .rows = facts.objects});
+      if (code != SQLITE_DONE) return failure(code);
     }
     ORCH_TRY(connection_.run("COMMIT"));
     return flush();
@@ -129,7 +125,7 @@ Result<DatabaseFacts> copy_to(const std::string& partial, const std::string& dat
   Copy copy = ORCH_TRY(Copy::open(partial, std::move(empty)));
   const DatabaseFacts facts =
       ORCH_TRY(read_rows(from, database, [&](Statement& row) { return copy.add(row); }));
-  ORCH_TRY(copy.finish(facts.revision));
+  ORCH_TRY(copy.finish(facts));
   return facts;
 }
 
@@ -158,17 +154,20 @@ Result<DatabaseFacts> check_database(const std::string& path) {
 
 Result<int64_t> latest_revision(const std::string& path) {
   Connection connection = ORCH_TRY(open_existing(path, ""));
-  return single_number(connection,
-                       "SELECT max(revision, (SELECT ifnull(max(revision), 1) FROM o)) FROM meta");
+  const TableMeta meta = ORCH_TRY(read_meta(connection, path));
+  const int64_t last = ORCH_TRY(connection.number("SELECT ifnull(max(revision), 1) FROM o"));
+  return std::max(meta.revision, last);
 }
 
 Result<void> raise_revision(const std::string& path, int64_t revision) {
   const int64_t now = ORCH_TRY(latest_revision(path));
   Connection connection = ORCH_TRY(open_existing(path, ""));
   ORCH_TRY(connection.run("PRAGMA synchronous=FULL"));
-  Statement floor = ORCH_TRY(connection.prepare("UPDATE meta SET revision=? WHERE id=1"));
-  floor.bind(1, std::max(now, revision));
-  const int code = floor.run();
+  ORCH_TRY(make_tables(connection, path));
+  TableMeta meta = ORCH_TRY(read_meta(connection, path));
+  meta.revision = std::max(now, revision);
+  Statement write = ORCH_TRY(prepare_meta(connection));
+  const int code = write_meta(write, meta);
   if (code != SQLITE_DONE) return connection.failure(code, "raise the revision");
   return {};
 }

@@ -20,6 +20,8 @@ Result<Connection> Connection::open(const std::string& path, const std::string& 
 
 Result<void> Connection::run(const char* sql) {
   const int code = sqlite3_exec(raw(), sql, nullptr, nullptr, nullptr);
+  // As in prepare(): what stands there already can't.
+  if (code == SQLITE_ERROR) return damaged(failure(code, sql).message);
   if (code != SQLITE_OK) return failure(code, sql);
   return {};
 }
@@ -32,6 +34,13 @@ Result<Statement> Connection::prepare(const char* sql) {
   if (code == SQLITE_ERROR) return damaged(failure(code, sql).message);
   if (code != SQLITE_OK) return failure(code, sql);
   return Statement(statement);
+}
+
+Result<int64_t> Connection::number(const char* query) {
+  Statement statement = ORCH_TRY(prepare(query));
+  const int code = statement.step();
+  if (code != SQLITE_ROW) return failure(code, query);
+  return statement.integer(0);
 }
 
 Status Connection::failure(int code, std::string_view what) const {

@@ -56,6 +56,7 @@ class Connection {
 
   Result<void> run(const char* sql);  // One or more statements; rows are thrown away.
   Result<Statement> prepare(const char* sql);
+  Result<int64_t> number(const char* query);  // Its answer is one row with one number.
   // What was written to the database's file before this call, by whomever, is on disk.
   Result<void> sync();
   sqlite3* raw() { return connection_.get(); }

@@ -20,8 +20,6 @@ namespace orch::store {
 
 namespace {
 
-constexpr int64_t kTableFormat = 1;  // PRAGMA user_version.
-
 // NORMAL: a transaction is whole, and waits for no disk; that is what sync() does. The WAL is cut
 // off only beyond the length at which writers are held for it (checkpointer.h): cutting it and
 // growing it again would hold them up each time. SECURE_DELETE is Debian's default; FAST keeps
@@ -50,26 +48,12 @@ std::string note_sum(std::string_view note, int64_t floor) {
 constexpr const char* kNoteSchema =
     "CREATE TABLE IF NOT EXISTS note(id INTEGER PRIMARY KEY CHECK(id = 1), bytes BLOB NOT NULL);";
 
-// meta has one row: the revision that is not to be handed out again, nor any below.
-constexpr const char* kSchema =
-    "BEGIN IMMEDIATE;"
-    "CREATE TABLE IF NOT EXISTS o(id INTEGER PRIMARY KEY, revision INTEGER NOT NULL,"
-    " create_revision INTEGER NOT NULL, revision_at INTEGER NOT NULL, checksum INTEGER NOT NULL,"
-    " key TEXT NOT NULL, bytes BLOB NOT NULL);"
-    "CREATE TABLE IF NOT EXISTS meta(id INTEGER PRIMARY KEY CHECK(id = 1),"
-    " revision INTEGER NOT NULL);"
-    "INSERT OR IGNORE INTO meta VALUES(1, 1);"
-    "PRAGMA user_version=1;"
-    "COMMIT;";
-
 }  // namespace
 
 Status unreadable(Status failure) {
   failure.message += "; `orch snapshot list` shows what can be restored (docs/backup.md)";
   return failure;
 }
-
-Result<void> make_tables(Connection& connection) { return connection.run(kSchema); }
 
 Result<UniqueFd> lock_directory(const std::string& directory) {
   const std::string path = directory + "/lock";
@@ -114,27 +98,17 @@ Result<std::unique_ptr<Table>> Table::open(const Options& options, Truth truth) 
 Result<void> Table::prepare(Truth truth) {
   ORCH_TRY(connection_.run(kSetPageSize));
   ORCH_TRY(connection_.run(kSettings));
-  int64_t format = 0;
-  {
-    Statement version = ORCH_TRY(connection_.prepare("PRAGMA user_version"));
-    const int code = version.step();
-    if (code != SQLITE_ROW) return connection_.failure(code, "read the format");
-    format = version.integer(0);
-  }
-  if (format == 0) {
-    ORCH_TRY(make_tables(connection_));
-  } else if (format != kTableFormat) {
-    return internal_error(path_ + " has format " + std::to_string(format) +
-                          ", this program knows " + std::to_string(kTableFormat) +
-                          ": a newer orch wrote it");
-  }
+  ORCH_TRY(make_tables(connection_, path_));
   if (truth == Truth::log) ORCH_TRY(prepare_notes());
   begin_ = ORCH_TRY(connection_.prepare("BEGIN IMMEDIATE"));
   commit_ = ORCH_TRY(connection_.prepare("COMMIT"));
   rollback_ = ORCH_TRY(connection_.prepare("ROLLBACK"));
-  put_ = ORCH_TRY(connection_.prepare("INSERT OR REPLACE INTO o VALUES(?,?,?,?,?,?,?)"));
+  change_ = ORCH_TRY(connection_.prepare(
+      "UPDATE o SET revision=?2, create_revision=?3, revision_at=?4, checksum=?5, key=?6, bytes=?7"
+      " WHERE id=?1"));
+  add_ = ORCH_TRY(connection_.prepare("INSERT INTO o VALUES(?,?,?,?,?,?,?)"));
   erase_ = ORCH_TRY(connection_.prepare("DELETE FROM o WHERE id=?"));
-  set_floor_ = ORCH_TRY(connection_.prepare("UPDATE meta SET revision=? WHERE id=1"));
+  set_meta_ = ORCH_TRY(prepare_meta(connection_));
   const auto on_commit = [](void* self, sqlite3*, const char*, int wal_pages) {
     static_cast<Table*>(self)->wal_pages_ = wal_pages;
     return SQLITE_OK;
@@ -169,7 +143,7 @@ Result<std::string> Table::load_note() {
   if (code != SQLITE_ROW) return connection_.failure(code, "read the note");
   const std::string_view kept = note.bytes(0);
   const std::string_view bytes = kept.substr(0, kept.size() - std::min(kept.size(), kNoteSumBytes));
-  if (kept != std::string(bytes) + note_sum(bytes, floor_)) {
+  if (kept != std::string(bytes) + note_sum(bytes, meta_.revision)) {
     return damaged(path_ + " is damaged: what it says of the log fails its checksum");
   }
   return std::string(bytes);
@@ -177,29 +151,19 @@ Result<std::string> Table::load_note() {
 
 Result<Table::Loaded> Table::load(const Store::Tagger& tagger) {
   Loaded loaded;
-  {
-    Statement floor = ORCH_TRY(connection_.prepare("SELECT revision FROM meta"));
-    const int code = floor.step();
-    if (code != SQLITE_ROW) return connection_.failure(code, "read the revision");
-    loaded.revision = floor_ = floor.integer(0);
-  }
+  meta_ = ORCH_TRY(read_meta(connection_, path_));
   loaded.note = note_ = ORCH_TRY(load_note());
   Rows rows = ORCH_TRY(read_rows(
       connection_, {.path = path_,
                     .vfs = vfs_,
                     .cipher = cipher_,
                     .tagger = tagger,
+                    .meta = meta_,
                     .readers = std::min(kMaxReaders, std::thread::hardware_concurrency())}));
   sqlite3_db_release_memory(connection_.raw());
   loaded.records = std::move(rows.records);
   loaded.stale = std::move(rows.stale);
-  loaded.revision = std::max(loaded.revision, rows.revision);
-
-  const auto key_of = [](const RecordPtr& record) { return record->key; };
-  const auto twin = std::ranges::adjacent_find(loaded.records, {}, key_of);
-  if (twin != loaded.records.end()) {
-    return damaged(path_ + " is damaged: two rows for " + std::string((*twin)->key));
-  }
+  loaded.revision = std::max(meta_.revision, rows.revision);
   return loaded;
 }
 
@@ -243,30 +207,24 @@ Status Table::undo(int code) {
 }
 
 int Table::write_all(const Work& work) {
+  TableMeta meta{.revision = work.revision_floor.value_or(meta_.revision),
+                 .rows = work.erase_all ? 0 : meta_.rows};
   int code = begin_->run();
   if (code == SQLITE_DONE && work.erase_all) code = erase_all_->run();
   for (const Change& change : work.changes) {
     if (code != SQLITE_DONE) return code;
-    if (change.record) {
-      code = write_row(*change.record);
-    } else {
-      erase_->bind(1, change.row);
-      code = erase_->run();
-    }
+    code = write_row(change, &meta.rows);
   }
-  if (code == SQLITE_DONE && work.revision_floor) {
-    set_floor_->bind(1, *work.revision_floor);
-    code = set_floor_->run();
-  }
-  const int64_t floor = work.revision_floor.value_or(floor_);
+  const bool has_other_meta = work.revision_floor || meta.rows != meta_.rows;
+  if (code == SQLITE_DONE && has_other_meta) code = write_meta(*set_meta_, meta);
   const std::string note(work.note.value_or(note_));
   if (code == SQLITE_DONE && !note.empty() && (work.note || work.revision_floor)) {
-    code = write_note(note, floor);
+    code = write_note(note, meta.revision);
   }
   if (code == SQLITE_DONE) code = commit_->run();
   if (code != SQLITE_DONE) return code;
   note_ = note;
-  floor_ = floor;
+  meta_ = meta;
   return code;
 }
 
@@ -293,19 +251,34 @@ Result<void> Table::reseal(std::span<const RecordPtr> records) {
   return connection_.run("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
-int Table::write_row(const Record& record) {
+int Table::write_row(const Change& change, int64_t* rows) {
+  int code = SQLITE_DONE;
+  if (!change.record) {
+    erase_->bind(1, change.row);
+    code = erase_->run();
+    if (code == SQLITE_DONE) *rows -= sqlite3_changes64(connection_.raw());
+    return code;
+  }
+  const Record& record = *change.record;
   const std::optional<std::string> sealed =
       cipher_ ? cipher_->seal(record.key, record.bytes) : std::nullopt;
   const std::string_view stored = sealed ? *sealed : record.bytes;
-  put_->bind(1, record.row);
-  put_->bind(2, record.revision);
-  put_->bind(3, record.create_revision);
-  put_->bind(4, record.revision_at);
-  put_->bind(5, checksum_of(record.row, record.revision, record.create_revision, record.revision_at,
-                            record.key, stored));
-  put_->bind_text(6, record.key);
-  put_->bind_blob(7, stored);
-  return put_->run();
+  const int64_t checksum = checksum_of(record.row, record.revision, record.create_revision,
+                                       record.revision_at, record.key, stored);
+  const auto run = [&](Statement& put) {
+    put.bind(1, record.row);
+    put.bind(2, record.revision);
+    put.bind(3, record.create_revision);
+    put.bind(4, record.revision_at);
+    put.bind(5, checksum);
+    put.bind_text(6, record.key);
+    put.bind_blob(7, stored);
+    return put.run();
+  };
+  code = run(*change_);
+  if (code != SQLITE_DONE || sqlite3_changes64(connection_.raw()) > 0) return code;
+  ++*rows;
+  return run(*add_);
 }
 
 Result<void> Table::health() const {

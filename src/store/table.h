@@ -1,6 +1,7 @@
 // Table: the current state on disk. One SQLite table, one row per object, updated in place by an
 // integer id that the object got when it was created; the index by key lives in memory, so there is
-// no second index on disk, no old revision, nothing to compact. Every row carries a checksum.
+// no second index on disk, no old revision, nothing to compact. Every row carries a checksum, and
+// their number is known (table_meta.h).
 //
 // One thread at a time: open() and load() at the start, then the log's thread, then whoever closes;
 // sync() may run beside them.
@@ -17,6 +18,7 @@
 #include "store/checkpointer.h"
 #include "store/sqlite.h"
 #include "store/store.h"
+#include "store/table_meta.h"
 
 namespace orch::store {
 
@@ -28,8 +30,6 @@ inline constexpr const char* kSetPageSize = "PRAGMA page_size=2048";
 std::string database_path(const std::string& directory);
 // A failure to read a single server's database, with what can be done about it.
 Status unreadable(Status failure);
-// Makes the tables of an empty database.
-Result<void> make_tables(Connection& connection);
 // Keeps others out of the directory while it is held; 503 when another process has it.
 Result<UniqueFd> lock_directory(const std::string& directory);
 
@@ -95,7 +95,7 @@ class Table {
   };
   Result<void> run(const Work& work);
   int write_all(const Work& work);
-  int write_row(const Record& record);
+  int write_row(const Change& change, int64_t* rows);  // Which it counts.
   int write_note(std::string_view note, int64_t floor);
   Status undo(int code);  // Of a transaction that failed so; says why.
   void latch(Status failure);
@@ -105,11 +105,11 @@ class Table {
   std::function<void(const Status&)> on_damage_;
   UniqueFd lock_;  // Before the connection: let go of last.
   Connection connection_;
-  std::optional<Statement> begin_, commit_, rollback_, put_, erase_, erase_all_, set_floor_,
+  std::optional<Statement> begin_, commit_, rollback_, change_, add_, erase_, erase_all_, set_meta_,
       set_note_;
   int wal_pages_ = 0;
   std::string note_;  // These two as they are on disk.
-  int64_t floor_ = 1;
+  TableMeta meta_;
   std::optional<SyncedFile> wal_;
 
   mutable std::mutex health_mutex_;

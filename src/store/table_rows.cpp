@@ -223,17 +223,17 @@ Rows merge(std::deque<Reader>& readers) {
   return rows;
 }
 
-Result<int64_t> last_row(Connection& connection) {
-  Statement last = ORCH_TRY(connection.prepare("SELECT max(id) FROM o"));
-  const int code = last.step();
-  if (code != SQLITE_ROW) return connection.failure(code, "read");
-  return last.integer(0);
+Result<void> check_twins(const std::vector<RecordPtr>& records, const std::string& path) {
+  const auto key_of = [](const RecordPtr& record) { return record->key; };
+  const auto twin = std::ranges::adjacent_find(records, {}, key_of);
+  if (twin == records.end()) return {};
+  return damaged(path + " is damaged: two rows for " + std::string((*twin)->key));
 }
 
 }  // namespace
 
 Result<Rows> read_rows(Connection& connection, const RowsSource& source) {
-  Work work(ORCH_TRY(last_row(connection)));
+  Work work(ORCH_TRY(connection.number("SELECT max(id) FROM o")));
   std::deque<Reader> readers;
   std::vector<std::thread> threads;
   const auto call_others = [&] {
@@ -246,7 +246,10 @@ Result<Rows> read_rows(Connection& connection, const RowsSource& source) {
   for (std::thread& thread : threads) thread.join();
   ORCH_TRY(work.outcome());
   ORCH_TRY(check_seams(readers, source.path));
-  return merge(readers);
+  Rows rows = merge(readers);
+  ORCH_TRY(check_twins(rows.records, source.path));
+  ORCH_TRY(check_rows(source.meta, static_cast<int64_t>(rows.records.size()), source.path));
+  return rows;
 }
 
 }  // namespace orch::store

@@ -3,8 +3,7 @@
 // for each processor, each with a connection of its own. The table is one range of ids at first,
 // the caller's; a reader that has nothing to do is given half of what is left of another's. So it
 // doesn't matter how ids are spread, and each reads the file in its order. A table of few rows is
-// read by the caller alone. Whoever reads, rows are passed over for no damaged id: either all are
-// returned, or it is told (damage.h).
+// read by the caller alone. Either all rows are returned, or what is damaged is told (damage.h).
 //
 // Nobody may write meanwhile.
 #pragma once
@@ -14,6 +13,7 @@
 
 #include "store/sqlite.h"
 #include "store/store.h"
+#include "store/table_meta.h"
 
 namespace orch::store {
 
@@ -27,6 +27,7 @@ struct RowsSource {
   std::string path, vfs;  // Of the database.
   const Cipher* cipher;   // As in Options.
   const Store::Tagger& tagger;
+  TableMeta meta;    // As the database has it.
   unsigned readers;  // At most so many threads, the caller's included.
 };
 
