@@ -15,6 +15,7 @@
 #include "store/row_checksum.h"
 #include "store/spare.h"
 #include "store/table_rows.h"
+#include "store/wal_vfs.h"
 
 namespace orch::store {
 
@@ -82,7 +83,7 @@ Result<std::unique_ptr<Table>> Table::open(const Options& options, Truth truth) 
   ORCH_TRY(make_dirs(directory, 0700));
   UniqueFd lock = ORCH_TRY(lock_directory(directory));
   use_spare(directory);
-  Connection connection = ORCH_TRY(Connection::open(path, options.vfs));
+  Connection connection = ORCH_TRY(Connection::open(path, wal_vfs(options.vfs)));
   std::unique_ptr<Table> table(new Table(options, std::move(lock), std::move(connection)));
   if (Result<void> prepared = table->prepare(truth); !prepared) {
     Status failure = std::move(prepared).status();
