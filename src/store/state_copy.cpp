@@ -16,6 +16,7 @@ namespace {
 
 constexpr uint64_t kFormat = 1;
 constexpr size_t kChecksumBytes = 8;
+constexpr size_t kLikelyHeadBytes = 80;
 
 void pack_head(const Record& record, size_t stored_bytes, std::string* out) {
   pack_number(static_cast<uint64_t>(record.create_revision), out);
@@ -65,37 +66,40 @@ StateCopy::StateCopy(std::vector<RecordPtr> records, int64_t revision, const Pro
                      const Cipher* cipher)
     : records_(std::move(records)) {
   std::vector<size_t> ends;  // Of the heads, in heads_.
+  std::vector<std::string_view> stored;
   ends.reserve(records_.size() + 1);
+  stored.reserve(records_.size());
+  heads_.reserve((records_.size() + 1) * kLikelyHeadBytes);
   pack_number(kFormat, &heads_);
   pack_text(progress.encode(), &heads_);
   pack_number(static_cast<uint64_t>(revision), &heads_);
   pack_number(records_.size(), &heads_);
-  size_t bytes = 0;
-  std::vector<std::string_view> stored;
-  stored.reserve(records_.size());
+  Checksum sum;  // Each record's is added while its bytes are at hand.
+  size_t begin = 0, bytes = 0;
   for (const RecordPtr& record : records_) {
     auto sealed = cipher ? cipher->seal(record->key, record->bytes) : std::nullopt;
     if (sealed) sealed_.push_back(*std::move(sealed));
     stored.push_back(sealed ? sealed_.back() : record->bytes);
     pack_head(*record, stored.back().size(), &heads_);
     ends.push_back(heads_.size());
+    sum.add(std::string_view(heads_).substr(begin));
+    if (!stored.back().empty()) sum.add(stored.back());
+    begin = heads_.size();
     bytes += stored.back().size();
   }
   heads_.append((8 - (heads_.size() + bytes) % 8) % 8, '\0');
   const size_t tail = heads_.size();
-  heads_.append(kChecksumBytes, '\0');
+  if (tail > begin) sum.add(std::string_view(heads_).substr(begin));
+  const uint64_t value = htole64(static_cast<uint64_t>(sum.value()));
+  heads_.append(reinterpret_cast<const char*>(&value), kChecksumBytes);
 
-  size_t begin = 0;
+  pieces_.reserve(2 * records_.size() + 2);
+  begin = 0;
   for (size_t i = 0; i < records_.size(); begin = ends[i++]) {
     pieces_.push_back(std::string_view(heads_).substr(begin, ends[i] - begin));
     if (!stored[i].empty()) pieces_.push_back(stored[i]);
   }
   if (tail > begin) pieces_.push_back(std::string_view(heads_).substr(begin, tail - begin));
-
-  Checksum sum;
-  for (const std::string_view piece : pieces_) sum.add(piece);
-  const uint64_t value = htole64(static_cast<uint64_t>(sum.value()));
-  std::memcpy(heads_.data() + tail, &value, sizeof value);
   pieces_.push_back(std::string_view(heads_).substr(tail));
 }
 
