@@ -276,32 +276,6 @@ TEST_CASE("a server is replaced by one at its address, which is asked for again 
   REQUIRE(std::ranges::all_of(members, &Member::voter));
 }
 
-std::string words(std::initializer_list<uint64_t> numbers) {
-  std::string text;
-  for (const uint64_t number : numbers) {
-    const uint64_t little = htole64(number);
-    text.append(reinterpret_cast<const char*>(&little), sizeof little);
-  }
-  return text;
-}
-
-TEST_CASE("terms and votes: one follows from the other") {
-  const auto fit = [](const std::string& first, const std::string& second) {
-    return metadata_fit(first, second);
-  };
-  REQUIRE(fit("", ""));
-  REQUIRE(fit(words({1, 1, 1, 0}), ""));
-  REQUIRE(fit(words({1, 3, 2, 7}), words({1, 2, 2, 0})));  // A vote.
-  REQUIRE(fit(words({1, 3, 2, 7}), words({1, 4, 3, 0})));  // A new term.
-  REQUIRE(fit(words({1, 3, 2, 7}), words({1, 4, 9, 0})));  // Another's.
-  REQUIRE_FALSE(fit(words({2, 1, 1, 0}), ""));             // Format.
-  REQUIRE_FALSE(fit(words({1, 2, 1, 0}), ""));             // Turn.
-  REQUIRE_FALSE(fit(words({1, 7, 2, 7}), words({1, 4, 3, 0})));
-  REQUIRE_FALSE(fit(words({1, 3, 2, 7}), words({1, 4, 1, 0})));
-  REQUIRE_FALSE(fit(words({1, 3, 2, 7}), words({1, 4, 3, 5})));
-  REQUIRE_FALSE(fit(words({1, 3, 2, 7}), words({1, 4, 2, 5})));
-}
-
 TEST_CASE("a damaged row is named") {
   TestFolder folder;
   Options options;

@@ -179,5 +179,22 @@ TEST_CASE("half of a new term or vote is left out when the last is known") {
   REQUIRE_FALSE(files.is_good(known));
 }
 
+TEST_CASE("terms and votes: one follows from the other") {
+  const auto fit = [](const std::string& first, const std::string& second) {
+    return metadata_fit(first, second);
+  };
+  REQUIRE(fit("", ""));
+  REQUIRE(fit(words({1, 1, 1, 0}), ""));
+  REQUIRE(fit(words({1, 3, 2, 7}), words({1, 2, 2, 0})));  // A vote.
+  REQUIRE(fit(words({1, 3, 2, 7}), words({1, 4, 3, 0})));  // A new term.
+  REQUIRE(fit(words({1, 3, 2, 7}), words({1, 4, 9, 0})));  // Another's.
+  REQUIRE_FALSE(fit(words({2, 1, 1, 0}), ""));             // Format.
+  REQUIRE_FALSE(fit(words({1, 2, 1, 0}), ""));             // Turn.
+  REQUIRE_FALSE(fit(words({1, 7, 2, 7}), words({1, 4, 3, 0})));
+  REQUIRE_FALSE(fit(words({1, 3, 2, 7}), words({1, 4, 1, 0})));
+  REQUIRE_FALSE(fit(words({1, 3, 2, 7}), words({1, 4, 3, 5})));
+  REQUIRE_FALSE(fit(words({1, 3, 2, 7}), words({1, 4, 2, 5})));
+}
+
 }  // namespace
 }  // namespace orch::store
