@@ -13,7 +13,6 @@
 
 #include "base/files.h"
 #include "store/log_check.h"
-#include "store/packing.h"
 #include "store/servers_fixture.h"
 #include "store/snapshot.h"
 
