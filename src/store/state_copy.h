@@ -1,7 +1,7 @@
 // StateCopy: a whole state as one replica sends it to another, or keeps it in the log's place when
 // the log gets long. Making one copies no object: the pieces point into the Records, which are
-// immutable. It looks at every byte once, for the checksum: some 45 ms for 100,000 objects of 1 KiB.
-// Only what the cipher seals is made anew.
+// immutable. It looks at every byte once, for the checksum: some 45 ms for 100,000 objects of 1
+// KiB. Only what the cipher seals is made anew.
 //
 // Pure; on the log's thread.
 #pragma once
