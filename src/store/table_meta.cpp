@@ -7,8 +7,8 @@ namespace orch::store {
 
 namespace {
 
-constexpr int64_t kTableFormat =
-    2;  // PRAGMA user_version. 1 had neither the rows' number nor a checksum.
+// PRAGMA user_version. In 1 meta had neither the rows' number nor a checksum.
+constexpr int64_t kTableFormat = 2;
 
 // meta has one row.
 constexpr const char* kSchema =

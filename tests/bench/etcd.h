@@ -32,13 +32,13 @@ inline double ms_since(MonoTime then) {
 }
 
 struct Load {
-  double rate = 0, p50_us = 0, p99_us = 0;
+  double rate = 0, p50_us = 0, p99_us = 0, longest_us = 0;
 };
 
 inline Load parse_load(const std::string& text) {
   std::istringstream in(text);
   Load load;
-  in >> load.rate >> load.p50_us >> load.p99_us;
+  in >> load.rate >> load.p50_us >> load.p99_us >> load.longest_us;
   return load;
 }
 

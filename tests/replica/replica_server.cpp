@@ -6,7 +6,8 @@
 //   <n> state                         → <n> ok <hash of the whole state, after a look around>
 //   <n> get <key>                     → <n> ok <revision and text, "-" when there is none>
 //   <n> leader                        → <n> ok <the leader's id; 0: nobody known>
-//   <n> load <writers> <bytes> <ms>   → <n> ok <writes per second> <p50 us> <p99 us>
+//   <n> load <writers> <bytes> <ms>   → <n> ok <writes per second> <p50 us> <p99 us> <longest us>
+//   <n> fill <objects> <bytes>        → <n> ok
 //
 //   replica_server FOLDER ID [begins]
 #include <algorithm>
@@ -15,6 +16,7 @@
 #include <future>
 #include <iostream>
 #include <mutex>
+#include <semaphore>
 #include <sstream>
 #include <vector>
 
@@ -93,12 +95,25 @@ std::string load(store::Store& store, int writers, size_t bytes, int64_t ms) {
   std::vector<int64_t> sorted;
   for (const auto& each : took_us) sorted.insert(sorted.end(), each.begin(), each.end());
   std::ranges::sort(sorted);
-  if (sorted.empty()) return "0 0 0";
+  if (sorted.empty()) return "0 0 0 0";
   const auto at = [&](size_t percent) {
     return std::to_string(sorted[(sorted.size() - 1) * percent / 100]);
   };
   return std::to_string(static_cast<int64_t>(sorted.size()) * 1000 / ms) + " " + at(50) + " " +
-         at(99);
+         at(99) + " " + at(100);
+}
+
+void fill(store::Store& store, int objects, size_t bytes) {
+  std::counting_semaphore<256> room(256);
+  for (int i = 0; i < objects; ++i) {
+    room.acquire();
+    store.commit(write_of("/fill/" + std::to_string(i), std::string(bytes, 'x')),
+                 [&](const Result<store::Committed>& done) {
+                   ORCH_CHECK(done.ok());
+                   room.release();
+                 });
+  }
+  for (int i = 0; i < 256; ++i) room.acquire();
 }
 
 void obey(store::Store& store, const std::string& line) {
@@ -144,6 +159,12 @@ void obey(store::Store& store, const std::string& line) {
     int64_t ms = 0;
     in >> writers >> bytes >> ms;
     answer(number, "ok " + load(store, writers, bytes, ms));
+  } else if (order == "fill") {
+    int objects = 0;
+    size_t bytes = 0;
+    in >> objects >> bytes;
+    fill(store, objects, bytes);
+    answer(number, "ok filled");
   }
 }
 
