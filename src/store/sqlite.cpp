@@ -20,8 +20,6 @@ Result<Connection> Connection::open(const std::string& path, const std::string& 
 
 Result<void> Connection::run(const char* sql) {
   const int code = sqlite3_exec(raw(), sql, nullptr, nullptr, nullptr);
-  // As in prepare(): what stands there already can't.
-  if (code == SQLITE_ERROR) return damaged(failure(code, sql).message);
   if (code != SQLITE_OK) return failure(code, sql);
   return {};
 }

@@ -56,7 +56,12 @@ Result<void> add_rows(Connection& connection, const std::string& path) {
 
 Result<void> make_tables(Connection& connection, const std::string& path) {
   const int64_t format = ORCH_TRY(format_of(connection, path));
-  if (format == 0) ORCH_TRY(connection.run(kSchema));
+  if (format == 0) {
+    if (ORCH_TRY(connection.number("SELECT count(*) FROM sqlite_schema")) != 0) {
+      return damaged(path + " is damaged: it has tables, and says of no format");
+    }
+    ORCH_TRY(connection.run(kSchema));
+  }
   if (format < kTableFormat) ORCH_TRY(add_rows(connection, path));
   return {};
 }

@@ -104,6 +104,17 @@ TEST_CASE("a database of the first format goes on, and its rows are counted from
   database.must_be_damaged("it has 29 rows, and had 30");
 }
 
+TEST_CASE("a database that has lost its format is damaged, and not made anew") {
+  const Database database;
+  database.run("PRAGMA user_version = 0");
+  Options options;
+  options.directory = database.folder.path();
+  const auto opened = Store::open(options, tag_by_key);
+  REQUIRE_FALSE(opened.ok());
+  CHECK(is_damaged(opened.status()));
+  CHECK(opened.status().message.find(database.path()) != std::string::npos);
+}
+
 TEST_CASE("a database of a format to come is refused") {
   const Database database;
   database.run("PRAGMA user_version = 3");

@@ -68,18 +68,24 @@ class WalFile : public sqlite3_file {
 
 WalFile& wal_of(sqlite3_file* file) { return *static_cast<WalFile*>(file); }
 
-// Calls a method of the file beneath once what was kept is written.
+// Calls a method of the file beneath,
 template <auto Method, class... Arguments>
 int pass_on(sqlite3_file* file, Arguments... arguments) {
-  if (const int code = wal_of(file).flush()) return code;
   sqlite3_file* const beneath = wal_of(file).beneath();
   return (beneath->pMethods->*Method)(beneath, arguments...);
+}
+// and one that looks at the contents once what was kept is written.
+template <auto Method, class... Arguments>
+int write_and_pass_on(sqlite3_file* file, Arguments... arguments) {
+  if (const int code = wal_of(file).flush()) return code;
+  return pass_on<Method>(file, arguments...);
 }
 
 int write(sqlite3_file* file, const void* data, int size, sqlite3_int64 at) {
   return wal_of(file).write({static_cast<const char*>(data), static_cast<size_t>(size)}, at);
 }
 
+// What is kept belongs to a transaction that has not ended: it is dropped.
 int close(sqlite3_file* file) {
   const int code = pass_on<&sqlite3_io_methods::xClose>(file);
   wal_of(file).~WalFile();
@@ -90,11 +96,11 @@ int close(sqlite3_file* file) {
 constexpr sqlite3_io_methods kMethods = {
     .iVersion = 1,
     .xClose = close,
-    .xRead = pass_on<&sqlite3_io_methods::xRead>,
+    .xRead = write_and_pass_on<&sqlite3_io_methods::xRead>,
     .xWrite = write,
-    .xTruncate = pass_on<&sqlite3_io_methods::xTruncate>,
-    .xSync = pass_on<&sqlite3_io_methods::xSync>,
-    .xFileSize = pass_on<&sqlite3_io_methods::xFileSize>,
+    .xTruncate = write_and_pass_on<&sqlite3_io_methods::xTruncate>,
+    .xSync = write_and_pass_on<&sqlite3_io_methods::xSync>,
+    .xFileSize = write_and_pass_on<&sqlite3_io_methods::xFileSize>,
     .xLock = pass_on<&sqlite3_io_methods::xLock>,
     .xUnlock = pass_on<&sqlite3_io_methods::xUnlock>,
     .xCheckReservedLock = pass_on<&sqlite3_io_methods::xCheckReservedLock>,
@@ -157,9 +163,7 @@ int open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int*
   if ((flags & SQLITE_OPEN_WAL) == 0) return base->xOpen(base, name, file, flags, out_flags);
   WalFile* const wal = new (file) WalFile(&kMethods);
   const int code = base->xOpen(base, name, wal->beneath(), flags, out_flags);
-  if (code != SQLITE_OK) {
-    if (wal->beneath()->pMethods == nullptr) file->pMethods = nullptr;
-  }
+  if (wal->beneath()->pMethods == nullptr) file->pMethods = nullptr;  // Not to be closed, then.
   return code;
 }
 

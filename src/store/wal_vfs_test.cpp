@@ -1,5 +1,9 @@
 #include "store/wal_vfs.h"
 
+#include <cstddef>
+#include <filesystem>
+#include <iterator>
+
 #include "store/faulty_disk.h"
 #include "store/sqlite.h"
 
@@ -101,6 +105,28 @@ TEST_CASE("whichever write of the log fails, the transaction is undone and the n
     CHECK(database.count() == (done ? 320 : 20));
     if (!failed) break;
   }
+}
+
+TEST_CASE("a log that can't be written any more is closed all the same") {
+  const auto open_files = [] {
+    const std::filesystem::directory_iterator all("/proc/self/fd");
+    return std::distance(begin(all), end(all));
+  };
+  Database database;
+  const auto before = open_files();
+  sqlite3_vfs* const vfs = sqlite3_vfs_find(wal_vfs(register_vfs()).c_str());
+  REQUIRE(vfs != nullptr);
+  std::vector<std::max_align_t> memory(static_cast<size_t>(vfs->szOsFile));
+  auto* const file = reinterpret_cast<sqlite3_file*>(memory.data());
+  const char* const path = sqlite3_filename_wal(sqlite3_db_filename(database.writer.raw(), "main"));
+  int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_WAL;
+  REQUIRE(vfs->xOpen(vfs, path, file, flags, &flags) == SQLITE_OK);
+  const std::string head(24, '\0');  // Of a frame that ends nothing: it is kept.
+  REQUIRE(file->pMethods->xWrite(file, head.data(), 24, 1 << 20) == SQLITE_OK);
+  disk().arm(1, Failure::for_ever, SQLITE_IOERR_WRITE);
+  CHECK(file->pMethods->xClose(file) == SQLITE_OK);
+  disk().arm(0, Failure::once, 0);
+  CHECK(open_files() == before);
 }
 
 TEST_CASE("a VFS above one that there isn't opens nothing") {

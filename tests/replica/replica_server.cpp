@@ -15,6 +15,7 @@
 #include <cstdio>
 #include <future>
 #include <iostream>
+#include <memory>
 #include <mutex>
 #include <semaphore>
 #include <sstream>
@@ -104,16 +105,17 @@ std::string load(store::Store& store, int writers, size_t bytes, int64_t ms) {
 }
 
 void fill(store::Store& store, int objects, size_t bytes) {
-  std::counting_semaphore<256> room(256);
+  // Shared, for who answers may still be inside release() when we have it.
+  const auto room = std::make_shared<std::counting_semaphore<256>>(256);
   for (int i = 0; i < objects; ++i) {
-    room.acquire();
+    room->acquire();
     store.commit(write_of("/fill/" + std::to_string(i), std::string(bytes, 'x')),
-                 [&](const Result<store::Committed>& done) {
+                 [room](const Result<store::Committed>& done) {
                    ORCH_CHECK(done.ok());
-                   room.release();
+                   room->release();
                  });
   }
-  for (int i = 0; i < 256; ++i) room.acquire();
+  for (int i = 0; i < 256; ++i) room->acquire();
 }
 
 void obey(store::Store& store, const std::string& line) {
