@@ -1,7 +1,6 @@
 // CopyRule: when a copy of the state takes the log's place, and how much of the log stays behind it
 // for servers that lag. Entries count, and so do their bytes, for the log lies on disk and in
-// memory: a few thousand large ones would fill both. Where the state is larger than what is
-// allowed, its copy is: it must not be written all the time. PURE; on the log's thread.
+// memory: a few thousand large ones would fill both. PURE; on the log's thread.
 #pragma once
 
 #include <algorithm>
@@ -31,15 +30,12 @@ class CopyRule {
       entries_.pop_front();
     }
   }
-  // A copy of so many bytes has all that was applied.
-  void copied(size_t bytes) {
-    copy_bytes_ = bytes;
-    new_bytes_ = 0;
-  }
+  // A copy has all that was applied.
+  void copied() { new_bytes_ = 0; }
 
   // libraft makes a copy when so many entries were added since the last,
   unsigned copy_after() const {
-    return new_bytes_ < std::max(limits_.copy_after_bytes, copy_bytes_) ? limits_.copy_after : 1;
+    return new_bytes_ < limits_.copy_after_bytes ? limits_.copy_after : 1;
   }
   // and so many of them stay: one at least.
   unsigned keep() const {
@@ -56,7 +52,7 @@ class CopyRule {
   const Limits limits_;
   std::deque<Entry> entries_;  // The last ones.
   size_t kept_bytes_ = 0;      // Theirs.
-  size_t new_bytes_ = 0, copy_bytes_ = 0;
+  size_t new_bytes_ = 0;
 };
 
 }  // namespace orch::store

@@ -134,5 +134,22 @@ TEST_CASE("a flipped bit in a copy of the state is noticed") {
   REQUIRE_FALSE(read_state(bytes.substr(0, bytes.size() / 16 * 8), tag_by_key).ok());
 }
 
+TEST_CASE("a mark of the table is read again, and a flipped bit in it is noticed") {
+  const std::string bytes = encode_mark({.entry = 9000, .on_disk = 8990});
+  REQUIRE(bytes.size() % 8 == 0);
+  const auto mark = decode_mark(bytes);
+  REQUIRE(mark.ok());
+  REQUIRE((*mark)->entry == 9000);
+  REQUIRE((*mark)->on_disk == 8990);
+  // One in its first byte makes it no mark at all.
+  for (size_t bit = 8; bit < bytes.size() * 8; ++bit) {
+    std::string flipped = bytes;
+    flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << bit % 8));
+    REQUIRE_FALSE(decode_mark(flipped).ok());
+  }
+  REQUIRE_FALSE(read_state(bytes, tag_by_key).ok());
+  REQUIRE_FALSE(decode_mark(join(StateCopy(some_records(), 2000, Progress()))).value().has_value());
+}
+
 }  // namespace
 }  // namespace orch::store

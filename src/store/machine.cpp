@@ -329,9 +329,19 @@ void Machine::note_health(const Result<void>& written) {
 
 bool Machine::misses_much() const { return unsaved_.size() > kMaxUnsavedRows; }
 
+bool Machine::write_note(std::string note) {
+  unsaved_note_ = std::move(note);
+  flush();
+  return !unsaved_note_;
+}
+
+std::function<Result<void>()> Machine::table_sync() const {
+  return [table = table_] { return table->sync(); };
+}
+
 void Machine::flush() {
   flush_at_.reset();
-  if (unsaved_.empty() && health_ != Health::full) return;
+  if (unsaved_.empty() && !unsaved_note_ && health_ != Health::full) return;
   std::vector<Table::Change> changes;
   changes.reserve(unsaved_.size());
   for (const auto& [row, record] : unsaved_) changes.push_back({row, record});

@@ -47,6 +47,12 @@ class Machine final : public Applier {
   void flush() override;
   // The table could not follow, so that flush() may take long.
   bool misses_much() const;
+  // With a note: writes what is unsaved, and this note of the state as it is. False when the table
+  // can't take it, which health() says.
+  bool write_note(std::string note);
+  // To be called on any thread, where it waits for the disk: what the table was given before is on
+  // it then. It may outlive the machine.
+  std::function<Result<void>()> table_sync() const;
   // For an engine (engine.h): what became of some keys elsewhere, at revisions given there, and
   // that nothing else did up to `revision`.
   void bring_in(const std::vector<Event>& events, int64_t revision);
@@ -103,7 +109,7 @@ class Machine final : public Applier {
 
   WatchHub hub_;
   std::atomic<Health> health_{Health::good};
-  std::unique_ptr<Table> table_;  // Null when closed, or when an engine keeps the state.
+  std::shared_ptr<Table> table_;  // Null when closed, or when an engine keeps the state.
 
   std::mutex applied_mutex_;
   std::vector<std::shared_ptr<Batch>> applied_;  // For settle(), as is

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "store/damage.h"
 #include "store/log_check.h"
+#include "store/loop_aside.h"
 #include "store/once.h"
 #include "store/proposal_queue.h"
 #include "store/raft_disk.h"
@@ -225,8 +226,9 @@ Result<void> RaftLog::start_replica(const Options& options, Store::Tagger tagger
   replica.renew = start.renew;
   replica.alone = replication_.alone;
   replica.cipher = options.cipher;
-  core_->replica = std::make_unique<Replica>(replica, core_->disk->io(), machine_,
-                                             std::move(tagger), *core_->streams);
+  core_->replica =
+      std::make_unique<Replica>(replica, core_->disk->io(), machine_, std::move(tagger),
+                                *core_->streams, loop_aside(&core_->loop));
   core_->disk->on_failure([this](const std::string& why) { core_->replica->disk_failed(why); });
   core_->streams->on_message(
       [this](uint64_t from, std::string_view message) { core_->replica->receive(from, message); });

@@ -49,12 +49,13 @@ Replica* replica_of(raft_fsm* fsm) { return static_cast<Replica*>(fsm->data); }
 }  // namespace
 
 Replica::Replica(const Options& options, raft_io& io, Machine& machine, Store::Tagger tagger,
-                 Peers& peers)
+                 Peers& peers, Aside aside)
     : options_(options),
       io_(io),
       machine_(machine),
       tagger_(std::move(tagger)),
       peers_(peers),
+      aside_(std::move(aside)),
       reads_({options.server, options.boot}, peers, options.resend_ms, options.election_ms),
       membership_(
           {options.server, options.boot}, raft_, peers, options.resend_ms,

@@ -7,6 +7,10 @@
 // calls turn(). Only turn() proposes to libraft, never one of its callbacks: a failing callback
 // that proposes crashes it.
 //
+// - The state is in the table. So where libraft wants a copy of it, to put in the place of a log
+//   that got long, it gets a mark of how far the table is on disk (state_copy.h). A whole copy is
+//   made, off the log's thread, when libraft wants to send one. It may be further than the entry
+//   that libraft takes it for: entries that the state has already are passed over, as at a start.
 // - A batch of writes is one entry. At most kMaxOpen of ours are under way. Where this server
 //   doesn't lead, the batch goes to the leader; the answer comes when it is applied *here*.
 // - Batches are numbered and count once (entry.h), so what is open is simply sent again when the
@@ -40,6 +44,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -51,7 +56,6 @@
 #include "store/raft_library.h"
 #include "store/read_index.h"
 #include "store/replication.h"
-#include "store/state_copy.h"
 
 namespace orch::store {
 
@@ -72,10 +76,12 @@ class Replica {
     const Cipher* cipher = nullptr;       // As in Store's Options.
   };
   using SyncDone = ReadIndex::Done;
+  // Does the work on another thread, and then `done` on the log's.
+  using Aside = std::function<void(std::function<void()> work, std::function<void()> done)>;
 
   // All of the references must outlive the replica; `io` must be made and not yet initialised.
-  Replica(const Options& options, raft_io& io, Machine& machine, Store::Tagger tagger,
-          Peers& peers);
+  Replica(const Options& options, raft_io& io, Machine& machine, Store::Tagger tagger, Peers& peers,
+          Aside aside);
   // After close() has called back.
   ~Replica();
   Replica(const Replica&) = delete;
@@ -158,7 +164,8 @@ class Replica {
   static int set_term(raft_io* io, raft_term term);
   static int set_vote(raft_io* io, raft_id server);
   static int get_copy(raft_io* io, raft_io_snapshot_get* request, raft_io_snapshot_get_cb done);
-  bool is_sound(const raft_snapshot& copy);
+  struct Getting;
+  void fill_copy(std::shared_ptr<Getting> getting);
   void tell_commit();
   static int apply_entry(raft_fsm* fsm, const raft_buffer* buffer, void** result);
   static int make_copy(raft_fsm* fsm, raft_buffer* buffers[], unsigned* count);
@@ -168,6 +175,10 @@ class Replica {
   Result<void> make_alone();
   Result<void> begin_log(const std::vector<Member>& members);
   Result<void> apply(std::string_view bytes);
+  Result<void> apply_up_to(const raft_snapshot& mark, raft_index first,
+                           std::span<const raft_entry> entries);
+  Progress progress_now() const;
+  bool put_table_on_disk();
   Result<void> restore(std::string_view bytes);
   void give_up_restored();
   static Status unknown_outcome();  // Of a write that was sent.
@@ -175,7 +186,7 @@ class Replica {
   void set_copy_rule();
   void lead_to_first_copy();
   // Nothing may be appended meanwhile: the disk forgets it with the rest of the log.
-  bool writes_first_copy() const { return copy_ != nullptr && !has_copy_; }
+  bool writes_first_copy() const { return copy_ && !has_copy_; }
   // It is made when nothing is under way: until then one entry at a time is.
   bool waits_for_first_copy() {
     return !has_copy_ && raft_last_applied(&raft_) < raft_last_index(&raft_);
@@ -200,6 +211,7 @@ class Replica {
   Machine& machine_;
   const Store::Tagger tagger_;
   Peers& peers_;
+  const Aside aside_;
   raft raft_{};
   raft_fsm fsm_{};
   int init_code_ = 0;
@@ -247,7 +259,9 @@ class Replica {
   bool has_copy_ = false, made_first_copy_ = false;
   CopyRule copy_rule_;
   raft_term read_copy_term_ = 0;     // Of the copy that was read last, to be sent.
-  std::unique_ptr<StateCopy> copy_;  // While libraft writes it.
+  std::optional<std::string> copy_;  // While libraft writes it.
+  std::optional<uint64_t> on_disk_;  // The table is, up to this entry; for the next copy.
+  bool syncs_table_ = false;         // To know that.
 };
 
 }  // namespace orch::store

@@ -14,7 +14,7 @@ namespace orch::store {
 // bytes)*, zeros up to a multiple of 8, checksum (8 bytes).
 namespace {
 
-constexpr uint64_t kFormat = 1;
+constexpr uint64_t kFormat = 1, kMarkFormat = 2;
 constexpr size_t kChecksumBytes = 8;
 constexpr size_t kLikelyHeadBytes = 80;
 
@@ -54,6 +54,11 @@ Result<RecordPtr> unpack_record(Unpacking* from, const Store::Tagger& tagger,
   return Record::make(parts, tagger(parts.key, bytes));
 }
 
+std::string encode(const Checksum& sum) {
+  const uint64_t value = htole64(static_cast<uint64_t>(sum.value()));
+  return {reinterpret_cast<const char*>(&value), kChecksumBytes};
+}
+
 uint64_t sum_at_end(std::string_view copy) {
   uint64_t sum = 0;
   std::memcpy(&sum, copy.data() + copy.size() - kChecksumBytes, kChecksumBytes);
@@ -61,6 +66,27 @@ uint64_t sum_at_end(std::string_view copy) {
 }
 
 }  // namespace
+
+std::string encode_mark(const TableMark& mark) {
+  std::string bytes;
+  pack_number(kMarkFormat, &bytes);
+  pack_number(mark.entry, &bytes);
+  pack_number(mark.on_disk, &bytes);
+  bytes.resize((bytes.size() + 7) / 8 * 8);
+  Checksum sum;
+  sum.add(bytes);
+  return bytes + encode(sum);
+}
+
+Result<std::optional<TableMark>> decode_mark(std::string_view bytes) {
+  Unpacking from(bytes);
+  if (from.number() != kMarkFormat) return std::optional<TableMark>();
+  TableMark mark;
+  mark.entry = from.number();
+  mark.on_disk = from.number();
+  if (from.ok() && encode_mark(mark) == bytes) return std::optional(mark);
+  return damaged("what the log says of the table is damaged: it fails its checksum");
+}
 
 StateCopy::StateCopy(std::vector<RecordPtr> records, int64_t revision, const Progress& progress,
                      const Cipher* cipher)
@@ -90,8 +116,7 @@ StateCopy::StateCopy(std::vector<RecordPtr> records, int64_t revision, const Pro
   heads_.append((8 - (heads_.size() + bytes) % 8) % 8, '\0');
   const size_t tail = heads_.size();
   if (tail > begin) sum.add(std::string_view(heads_).substr(begin));
-  const uint64_t value = htole64(static_cast<uint64_t>(sum.value()));
-  heads_.append(reinterpret_cast<const char*>(&value), kChecksumBytes);
+  heads_ += encode(sum);
 
   pieces_.reserve(2 * records_.size() + 2);
   begin = 0;

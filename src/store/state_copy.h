@@ -1,13 +1,17 @@
-// StateCopy: a whole state as one replica sends it to another, or keeps it in the log's place when
-// the log gets long. Making one copies no object: the pieces point into the Records, which are
-// immutable. It looks at every byte once, for the checksum: some 45 ms for 100,000 objects of 1
-// KiB. Only what the cipher seals is made anew.
+// What libraft takes for a copy of the state, in the place of a log's beginning:
 //
-// Pure; on the log's thread.
+// - TableMark, where a server's own log got long. The state is in its table already, so this says
+//   no more than how far that is on disk. What follows stays in the log, and a start applies it.
+// - StateCopy: all of it, for another server that lacks too much. Making one copies no object: the
+//   pieces point into the Records, which are immutable. It looks at every byte once, for the
+//   checksum: some 45 ms for 100,000 objects of 1 KiB. Only what the cipher seals is made anew.
+//
+// Pure.
 #pragma once
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +20,15 @@
 #include "store/store.h"
 
 namespace orch::store {
+
+struct TableMark {
+  uint64_t entry = 0;    // The last one that it stands for.
+  uint64_t on_disk = 0;  // The last one of which no loss of power takes anything from the table.
+};
+
+std::string encode_mark(const TableMark& mark);
+// Nothing when these bytes are none; damage (damage.h) when one of them has changed.
+Result<std::optional<TableMark>> decode_mark(std::string_view bytes);
 
 class StateCopy {
  public:

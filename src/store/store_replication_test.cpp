@@ -387,6 +387,7 @@ TEST_CASE("nothing secret lies in the log or in copies of the state as it is") {
   must(first.change(Kind::add, 2, "server-2"));  // By a copy.
   must(second.sync());
   must(second->commit(put("/secrets/b", "hush-after")));
+  must(second->commit(put("/plain", "loud-after")));
   must(first.sync());
   CHECK(first->get("/secrets/b")->bytes.find("hush-after") != std::string::npos);
   CHECK(second->get("/secrets/a")->bytes.find("hush-before") != std::string::npos);
@@ -394,7 +395,7 @@ TEST_CASE("nothing secret lies in the log or in copies of the state as it is") {
     server->stop();
     CHECK_FALSE(any_file_has(server->folder(), "hush"));
     CHECK(any_file_has(server->folder() + "/raft", "hsuh"));
-    CHECK(any_file_has(server->folder() + "/raft", "loud-before"));
+    CHECK(any_file_has(server->folder() + "/raft", "loud-after"));
   }
 }
 

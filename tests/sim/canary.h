@@ -11,6 +11,7 @@ namespace orch::sim {
 enum class Canary {
   none,
   lying_disk,     // Says "written" long before it is.
+  lying_table,    // The same of the table, and of all of it.
   blind_disk,     // Gives back what was damaged as if it were whole.
   early_acks,     // A leader counts what it has sent as if the other had it.
   out_of_order,   // A follower puts two entries the other way round.
@@ -20,8 +21,9 @@ enum class Canary {
   removed_votes,  // A server that was removed votes in the name of a member.
 };
 
-inline constexpr std::array<std::pair<std::string_view, Canary>, 8> kCanaries{{
+inline constexpr std::array<std::pair<std::string_view, Canary>, 9> kCanaries{{
     {"lying-disk", Canary::lying_disk},
+    {"lying-table", Canary::lying_table},
     {"blind-disk", Canary::blind_disk},
     {"early-acks", Canary::early_acks},
     {"out-of-order", Canary::out_of_order},

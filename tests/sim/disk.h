@@ -54,9 +54,10 @@ struct Disk {
   std::string story() const;  // What is on it, in short.
 };
 
-// What befalls a process from outside: it is stopped for a while, its clock jumps ahead.
+// What befalls a process from outside: it is stopped for a while, its clock jumps ahead, what it
+// has done on another thread takes so much longer.
 struct Fate {
-  uint64_t asleep_until = 0, clock_ahead = 0;
+  uint64_t asleep_until = 0, clock_ahead = 0, aside_ms = 0;
 };
 
 // A message of libraft under way: it holds its own copy of all that is inside.

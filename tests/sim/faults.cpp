@@ -85,7 +85,8 @@ void Faults::break_network(uint64_t how) {
       world_.chances = {.drop = world_.below(200),
                         .repeat = world_.below(100),
                         .slow_message = world_.below(100),
-                        .slow_write = world_.below(100)};
+                        .slow_write = world_.below(100),
+                        .slow_aside = world_.below(300)};
       return;
     case 4:
       world_.chances = {};

@@ -22,7 +22,8 @@ struct Files {
   std::mutex mutex;
   std::map<sqlite3_file*, Open> open;
   std::map<const sqlite3_io_methods*, sqlite3_io_methods> methods;  // By the system's.
-  std::set<std::string> full;
+  std::set<std::string> full, failing;
+  std::map<std::string, std::function<void()>> on_sync;  // By folder.
   unsigned drawn = 0;
 };
 
@@ -46,9 +47,25 @@ int write_file(sqlite3_file* file, const void* data, int size, sqlite3_int64 at)
     for (const std::string& folder : files().full) {
       if (open.path.starts_with(folder + "/")) return SQLITE_FULL;
     }
+    for (const std::string& folder : files().failing) {
+      if (open.path.starts_with(folder + "/")) return SQLITE_IOERR_WRITE;
+    }
     system = open.system;
   }
   return system->xWrite(file, data, size, at);
+}
+
+int sync_file(sqlite3_file* file, int) {
+  std::function<void()> told;
+  {
+    const std::lock_guard lock(files().mutex);
+    const std::string& path = files().open.at(file).path;
+    if (!path.ends_with("-wal")) return SQLITE_OK;
+    const auto by = files().on_sync.find(path.substr(0, path.rfind('/')));
+    if (by != files().on_sync.end()) told = by->second;
+  }
+  if (told) told();
+  return SQLITE_OK;
 }
 
 int close_file(sqlite3_file* file) {
@@ -70,7 +87,7 @@ int open_file(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int
   if (is_new) {
     ours->second.xWrite = write_file;
     ours->second.xClose = close_file;
-    ours->second.xSync = [](sqlite3_file*, int) { return SQLITE_OK; };
+    ours->second.xSync = sync_file;
   }
   file->pMethods = &ours->second;
   return SQLITE_OK;
@@ -107,13 +124,26 @@ void begin_files() {
     const std::lock_guard lock(files().mutex);
     files().drawn = 1;
     files().full.clear();
+    files().failing.clear();
+    files().on_sync.clear();
   }
   sqlite3_randomness(0, nullptr);
+}
+
+void on_sync(const std::string& folder, std::function<void()> told) {
+  const std::lock_guard lock(files().mutex);
+  told ? void(files().on_sync.insert_or_assign(folder, std::move(told)))
+       : void(files().on_sync.erase(folder));
 }
 
 void set_full(const std::string& folder, bool is_full) {
   const std::lock_guard lock(files().mutex);
   is_full ? void(files().full.insert(folder)) : void(files().full.erase(folder));
+}
+
+void set_failing(const std::string& folder) {
+  const std::lock_guard lock(files().mutex);
+  files().failing.insert(folder);
 }
 
 void flip_bit_of_file(const std::string& path, World& world) {

@@ -39,6 +39,7 @@ Server::Server(Cluster& cluster, uint64_t id, std::string folder)
     : cluster_(cluster),
       id_(id),
       folder_(std::move(folder)),
+      synced_(folder_ + ".synced"),
       old_(folder_ + ".old"),
       clock_(cluster.world, fate_) {}
 
@@ -52,11 +53,32 @@ Result<std::string> Server::open_table() {
   options.history_events = 10'000;
   options.clock = &clock_;
   options.vfs = table_vfs();
+  options.checkpoint_bytes = options.max_wal_bytes = 1u << 30;  // Nothing on another thread.
   auto table = ORCH_TRY(store::Table::open(options, store::Table::Truth::log));
   auto loaded = ORCH_TRY(table->load(no_tags));
   std::string note = loaded.note;
   life_->machine = std::make_unique<store::Machine>(options, std::move(table), std::move(loaded));
   return note;
+}
+
+// It takes a while to begin, and to be heard of.
+store::Replica::Aside Server::run_aside() {
+  return [this](std::function<void()> work, std::function<void()> done) {
+    const auto later = [this](std::function<void()> what) {
+      cluster_.world.after(cluster_.world.aside_ms() + fate_.aside_ms,
+                           [this, life = std::weak_ptr(life_), what] {
+                             const auto same = life.lock();
+                             if (same && same == life_) when_awake(what);
+                           });
+    };
+    later([this, later, work = std::move(work), done = std::move(done)] {
+      work();
+      later([this, done] {
+        done();
+        turn();
+      });
+    });
+  };
 }
 
 bool Server::start() {
@@ -68,6 +90,7 @@ bool Server::start() {
     life_.reset();
     return refuse(note.status());
   }
+  if (cluster_.canary != Canary::lying_table) on_sync(folder_, [this] { remember_table(); });
   life_->port = std::make_unique<Port>(
       cluster_.world, disk_, fate_, [this](raft_id to, const Letter& letter) { post(to, letter); },
       [this] { turn(); }, cluster_.canary);
@@ -80,7 +103,7 @@ bool Server::start() {
   replica.copies.copy_after_bytes = 8u << 10;
   replica.copies.keep_bytes = 4u << 10;
   life_->replica = std::make_unique<store::Replica>(replica, *life_->port->io(), *life_->machine,
-                                                    no_tags, *this);
+                                                    no_tags, *this, run_aside());
   be_witnessed();
   watch();
   say("starts at revision " + std::to_string(life_->machine->revision()) + " with " +
@@ -199,12 +222,13 @@ void Server::crash(bool power) {
       std::to_string(life_->machine->revision()));
   collect();
   end_life();
-  if (power && has_old_) go_back_to_old_table();
+  if (power && has_synced_) go_back_to_table(synced_);
 }
 
 void Server::end_life() {
   const std::shared_ptr<Life> gone = std::exchange(life_, nullptr);
   fate_.asleep_until = 0;
+  on_sync(folder_, nullptr);  // A table that is closed is synced, too.
   gone->watch.reset();
   gone->port->lose_power();
   gone->replica->close([] {});
@@ -239,36 +263,42 @@ void Server::set_full(bool is_full) {
   sim::set_full(folder_, is_full);
 }
 
-void Server::go_back_to_old_table() {
+void Server::fail_table() {
+  say("can't write its table any more");
+  may_break_ = true;
+  set_failing(folder_);
+}
+
+void Server::keep_table(const std::string& in) const {
+  fs::create_directories(in);
+  for (const char* file : kFiles) {
+    fs::remove(in + "/" + file);
+    if (fs::exists(folder_ + "/" + file)) fs::copy_file(folder_ + "/" + file, in + "/" + file);
+  }
+}
+
+void Server::go_back_to_table(const std::string& in) {
   for (const char* file : kFiles) {
     fs::remove(folder_ + "/" + file);
-    if (fs::exists(old_ + "/" + file)) {
-      fs::copy_file(old_ + "/" + file, folder_ + "/" + file);
-    }
+    if (fs::exists(in + "/" + file)) fs::copy_file(in + "/" + file, folder_ + "/" + file);
   }
   fs::remove(folder_ + "/orch.db-shm");
 }
 
+void Server::remember_table() {
+  keep_table(synced_);
+  has_synced_ = true;
+}
+
 void Server::remember_disk() {
-  remember_table();
+  keep_table(old_);
   old_disk_ = disk_;
 }
 
 void Server::go_back_to_old_disk() {
-  go_back_to_old_table();
+  go_back_to_table(old_);
   disk_ = old_disk_;
   may_break_ = true;
-}
-
-void Server::remember_table() {
-  fs::create_directories(old_);
-  for (const char* file : kFiles) {
-    fs::remove(old_ + "/" + file);
-    if (fs::exists(folder_ + "/" + file)) {
-      fs::copy_file(folder_ + "/" + file, old_ + "/" + file);
-    }
-  }
-  has_old_ = true;
 }
 
 void Server::sleep(uint64_t ms) {

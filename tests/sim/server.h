@@ -59,8 +59,10 @@ class Server final : public store::Peers {
   void sleep(uint64_t ms);
   // Its clock jumps ahead, as after a machine was suspended.
   void jump(uint64_t ms);
+  // What it has done on another thread takes so much longer, at its beginning and at its end.
+  void slow_asides(uint64_t ms) { fate_.aside_ms = ms; }
   // Keeps a copy of the table as it is now: what a loss of power may go back
-  // to.
+  // to. Each sync of the table does, too.
   void remember_table();
   // The whole disk as it is now, and the way back to it between two lives: an administrator who
   // puts an old copy in place. From then on the server may say that it takes no part any more.
@@ -70,6 +72,8 @@ class Server final : public store::Peers {
   void flip_bits();
   // Nothing more fits on its disk, until there is space again.
   void set_full(bool is_full);
+  // Its table can't be written any more.
+  void fail_table();
   // One of libraft's messages has come.
   void take_letter(uint64_t from, const Letter& letter);
   // From now on it may say that it takes no part any more: somebody wants to remove it.
@@ -132,11 +136,13 @@ class Server final : public store::Peers {
     uint64_t led = 0;               // The last term in which it was seen to lead.
   };
   Result<std::string> open_table();  // Gives its note.
+  store::Replica::Aside run_aside();
   bool refuse(const Status& why);
   bool may_refuse() const { return may_break_ || damaged_ || disk_.full; }
   void end_life();
   void be_witnessed();
-  void go_back_to_old_table();
+  void keep_table(const std::string& in) const;
+  void go_back_to_table(const std::string& in);
   void watch();
   void take_turn();
   void plan_flush();
@@ -154,8 +160,8 @@ class Server final : public store::Peers {
 
   Cluster& cluster_;
   const uint64_t id_;
-  const std::string folder_, old_;
-  bool has_old_ = false;
+  const std::string folder_, synced_, old_;
+  bool has_synced_ = false;
   Disk disk_, old_disk_;
   bool may_break_ = false, damaged_ = false, removed_ = false, dead_ = false;
   std::string refusal_;  // Of the last start.

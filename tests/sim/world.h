@@ -19,6 +19,7 @@ struct Chances {
   uint64_t drop = 0, repeat = 0;
   uint64_t slow_message = 0;
   uint64_t slow_write = 0;
+  uint64_t slow_aside = 0;  // What a replica has done on another thread.
 };
 
 // Two servers have a stream for libraft's messages and another for the replicas' own, and either
@@ -97,6 +98,7 @@ class World {
     }
   }
   uint64_t write_ms() { return chance(chances.slow_write) ? between(50, 1200) : between(1, 6); }
+  uint64_t aside_ms() { return chance(chances.slow_aside) ? between(50, 1200) : between(1, 6); }
 
   // A line of the run's story, for whoever asked for it.
   void say(const std::string& what) const {
