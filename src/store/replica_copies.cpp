@@ -55,9 +55,13 @@ void Replica::set_copy_rule() {
   raft_set_snapshot_trailing(&raft_, has_copy_ ? copy_rule_.keep() : 0);
 }
 
-// Where nobody writes, the log gets no second entry by itself.
+// Where nobody writes, the log gets no second entry by itself; and where many write, the next entry
+// follows before libraft asks for a copy, as it does with whatever happens: so something does.
 void Replica::lead_to_first_copy() {
-  if (has_copy_ || !leads() || raft_last_index(&raft_) + 1 != kFirstCopyAt) return;
+  if (has_copy_ || copy_) return;
+  const raft_index last = raft_last_index(&raft_);
+  if (last >= kFirstCopyAt && last == raft_last_applied(&raft_)) return tick_(&io_);
+  if (!leads() || last + 1 != kFirstCopyAt) return;
   auto* const request = new struct raft_barrier();
   const auto free_it = [](struct raft_barrier* done, int) { delete done; };
   if (raft_barrier(&raft_, request, free_it) != 0) delete request;
