@@ -61,20 +61,22 @@ Result<std::string> Server::open_table() {
   return note;
 }
 
-// It takes a while to begin, and to be heard of.
+// It takes a while to begin, and to be heard of. What it holds goes with this life.
 store::Replica::Aside Server::run_aside() {
   return [this](std::function<void()> work, std::function<void()> done) {
-    const auto later = [this](std::function<void()> what) {
-      cluster_.world.after(cluster_.world.aside_ms() + fate_.aside_ms,
-                           [this, life = std::weak_ptr(life_), what] {
-                             const auto same = life.lock();
-                             if (same && same == life_) when_awake(what);
-                           });
+    const auto job = life_->asides.insert(life_->asides.end(), {std::move(work), std::move(done)});
+    const auto later = [this](const std::function<void()>& what) {
+      const uint64_t ms = cluster_.world.aside_ms() + fate_.aside_ms;
+      cluster_.world.after(ms, [this, life = std::weak_ptr(life_), what] {
+        const auto same = life.lock();
+        if (same && same == life_) when_awake(what);
+      });
     };
-    later([this, later, work = std::move(work), done = std::move(done)] {
-      work();
-      later([this, done] {
-        done();
+    later([this, later, job] {
+      job->work();
+      later([this, job] {
+        job->done();
+        life_->asides.erase(job);
         turn();
       });
     });

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -123,6 +124,9 @@ class Server final : public store::Peers {
     const World& world_;
     const Fate& fate_;
   };
+  struct Aside {
+    std::function<void()> work, done;
+  };
   struct Life {
     std::unique_ptr<Port> port;
     std::unique_ptr<store::Machine> machine;
@@ -130,6 +134,7 @@ class Server final : public store::Peers {
     std::unique_ptr<Witness> witness;
     std::unique_ptr<Watcher> watcher;
     std::unique_ptr<store::Watch> watch;
+    std::list<Aside> asides;  // Under way.
     uint64_t copies_taken = 0;
     bool turn_is_due = false, flush_is_due = false;
     uint64_t leader = 0, term = 0;  // As last said.
