@@ -3,6 +3,7 @@
 // torn, and no revision comes twice.
 #include <atomic>
 #include <catch2/catch_test_macros.hpp>
+#include <mutex>
 
 #include "store/faulty_disk.h"
 #include "store/outcomes.h"
@@ -114,6 +115,7 @@ void write_beside_a_sync(int code) {
   std::atomic<int> told{0}, seen{0};
   const auto watch = *store->watch(
       "", 1, [&](std::span<const Event> events) { seen += static_cast<int>(events.size()); });
+  std::mutex mutex;  // A refusal may come from the writer's thread, beside the settler's.
   std::vector<Result<Committed>> answers;
   const auto commit = [&](const char* key) {
     Write write;
@@ -121,6 +123,7 @@ void write_beside_a_sync(int code) {
     write.bytes = "bytes";
     write.expected_revision = 0;
     store->commit(std::move(write), [&](Result<Committed> answer) {
+      const std::lock_guard lock(mutex);
       answers.push_back(std::move(answer));
       ++told;
     });
