@@ -1,5 +1,6 @@
-// Work that must not hold up a libuv loop: on one of libuv's threads, and its end on the loop's. A
-// loop that was stopped in the midst of it never hears of its end.
+// Work that must not hold up a libuv loop: on one of libuv's threads, and its end on the loop's.
+// What the work holds is let go when it is done. A loop that was stopped in the midst of it never
+// hears of its end.
 #pragma once
 
 #include <uv.h>
@@ -20,7 +21,9 @@ inline auto loop_aside(uv_loop_t* loop) {
   return [loop](std::function<void()> work, std::function<void()> done) {
     auto* const job = new Job{.work = std::move(work), .done = std::move(done)};
     job->request.data = job;
-    const auto run = [](uv_work_t* request) { static_cast<Job*>(request->data)->work(); };
+    const auto run = [](uv_work_t* request) {
+      std::exchange(static_cast<Job*>(request->data)->work, nullptr)();
+    };
     const auto end = [](uv_work_t* request, int) {
       const std::unique_ptr<Job> own(static_cast<Job*>(request->data));
       own->done();
