@@ -34,9 +34,6 @@
 //   with the older's term; who gets it dies of the next entry. So the term is put right.
 // - libraft never counts as stored what a copy of the state took the place of before it was. So a
 //   copy waits for the disk.
-// - A leader of libraft's that hears late that a follower lacked what it has since said it has
-// sends
-//   it nothing any more. So such a refusal counts only when it is repeated.
 // - Who asks for a pre-vote never hears from libraft of a higher term than his. So it is said.
 // - A learner of libraft's never votes, also when it was made a voter and has not heard of it.
 // - What is broken takes no part: libraft gets neither messages nor ticks any more.
@@ -158,7 +155,6 @@ class Replica {
   static void take_message(raft_io* io, raft_message* message);
   bool lets_in(const raft_message& message);
   void take_vote_request(raft_message* message);
-  bool is_late_refusal(const raft_message& message);
   void look_for_old_disk(const raft_append_entries& entries);
   void hold_back_change(raft_append_entries* sent) const;
   static int send_message(raft_io* io, raft_io_send* request, const raft_message* message,
@@ -226,8 +222,7 @@ class Replica {
   int (*set_term_)(raft_io*, raft_term) = nullptr;
   int (*set_vote_)(raft_io*, raft_id) = nullptr;
   int (*get_copy_)(raft_io*, raft_io_snapshot_get*, raft_io_snapshot_get_cb) = nullptr;
-  std::map<uint64_t, uint64_t> told_commit_;    // By server: what it was last told, of this term.
-  std::map<uint64_t, uint64_t> refuses_since_;  // What it is known to have.
+  std::map<uint64_t, uint64_t> told_commit_;  // By server: what it was last told, of this term.
   std::optional<unsigned char> append_version_;
   raft_io_tick_cb tick_ = nullptr;
   raft_io_recv_cb receive_ = nullptr;

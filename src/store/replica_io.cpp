@@ -12,8 +12,6 @@ namespace {
 
 // Longer than a copy of the state is on its way over the slowest of lines.
 constexpr uint64_t kOldDiskMs = 10 * 60'000;
-// Longer than a message is late.
-constexpr uint64_t kLateMs = 5000;
 
 Replica* replica_of(raft_io* io) {
   return static_cast<Replica*>(static_cast<raft*>(io->data)->data);
@@ -172,22 +170,8 @@ void Replica::look_for_old_disk(const raft_append_entries& entries) {
   }
 }
 
-// Or else its disk is an old one, and it refuses on and on.
-bool Replica::is_late_refusal(const raft_message& message) {
-  if (message.type != RAFT_APPEND_ENTRIES_RESULT || !leads()) return false;
-  const raft_index refused = message.append_entries_result.rejected;
-  raft_index match = 0;
-  const bool is_known = raft_match_index(&raft_, message.server_id, &match) == 0;
-  if (!is_known || refused == 0 || refused > match) {
-    refuses_since_.erase(message.server_id);
-    return false;
-  }
-  const uint64_t since = refuses_since_.try_emplace(message.server_id, now()).first->second;
-  return now() - since < kLateMs;
-}
-
 bool Replica::lets_in(const raft_message& message) {
-  if (broken_ || is_late_refusal(message)) return false;
+  if (broken_) return false;
   if (message.type == RAFT_APPEND_ENTRIES) look_for_old_disk(message.append_entries);
   if (message.type == RAFT_INSTALL_SNAPSHOT) return !copy_;
   if (message.type == RAFT_APPEND_ENTRIES && message.append_entries.n_entries > 0) {

@@ -19,7 +19,6 @@ void Replica::look_at_leader() {
   lead_from_ = raft_last_index(&raft_);
   sent_ = 0;
   told_commit_.clear();
-  refuses_since_.clear();
   reads_.leader_changed();
 }
 
