@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <string>
 #include <string_view>
 
 namespace orch::store {
@@ -22,6 +23,12 @@ class Checksum {
     if (!bytes.empty()) add(word_of(bytes));
   }
   int64_t value() const { return static_cast<int64_t>(state_); }
+  // As it stands behind what it was made of.
+  static constexpr size_t kBytes = 8;
+  std::string bytes() const {
+    const uint64_t value = htole64(state_);
+    return {reinterpret_cast<const char*>(&value), kBytes};
+  }
 
  private:
   static uint64_t word_of(std::string_view bytes) {

@@ -15,7 +15,6 @@ namespace orch::store {
 namespace {
 
 constexpr uint64_t kFormat = 1, kMarkFormat = 2;
-constexpr size_t kChecksumBytes = 8;
 constexpr size_t kLikelyHeadBytes = 80;
 
 void pack_head(const Record& record, size_t stored_bytes, std::string* out) {
@@ -54,17 +53,6 @@ Result<RecordPtr> unpack_record(Unpacking* from, const Store::Tagger& tagger,
   return Record::make(parts, tagger(parts.key, bytes));
 }
 
-std::string encode(const Checksum& sum) {
-  const uint64_t value = htole64(static_cast<uint64_t>(sum.value()));
-  return {reinterpret_cast<const char*>(&value), kChecksumBytes};
-}
-
-uint64_t sum_at_end(std::string_view copy) {
-  uint64_t sum = 0;
-  std::memcpy(&sum, copy.data() + copy.size() - kChecksumBytes, kChecksumBytes);
-  return le64toh(sum);
-}
-
 }  // namespace
 
 std::string encode_mark(const TableMark& mark) {
@@ -75,7 +63,7 @@ std::string encode_mark(const TableMark& mark) {
   bytes.resize((bytes.size() + 7) / 8 * 8);
   Checksum sum;
   sum.add(bytes);
-  return bytes + encode(sum);
+  return bytes + sum.bytes();
 }
 
 Result<std::optional<TableMark>> decode_mark(std::string_view bytes) {
@@ -116,7 +104,7 @@ StateCopy::StateCopy(std::vector<RecordPtr> records, int64_t revision, const Pro
   heads_.append((8 - (heads_.size() + bytes) % 8) % 8, '\0');
   const size_t tail = heads_.size();
   if (tail > begin) sum.add(std::string_view(heads_).substr(begin));
-  heads_ += encode(sum);
+  heads_ += sum.bytes();
 
   pieces_.reserve(2 * records_.size() + 2);
   begin = 0;
@@ -138,9 +126,9 @@ Result<Progress> progress_of(std::string_view copy) {
 
 Result<void> check_copy(std::string_view copy) {
   const Status wrong = damaged("the copy of the state is damaged: it fails its checksum");
-  if (copy.size() < kChecksumBytes) return wrong;
-  const uint64_t expected = sum_at_end(copy);
-  copy.remove_suffix(kChecksumBytes);
+  if (copy.size() < Checksum::kBytes) return wrong;
+  const std::string_view expected = copy.substr(copy.size() - Checksum::kBytes);
+  copy.remove_suffix(Checksum::kBytes);
   // Added piece by piece, as the pieces were made.
   Unpacking from(copy);
   std::string_view unsummed = copy;
@@ -158,7 +146,7 @@ Result<void> check_copy(std::string_view copy) {
   }
   if (!from.ok() || from.rest().size() >= 8) return wrong;
   if (!unsummed.empty()) sum.add(unsummed);
-  return static_cast<uint64_t>(sum.value()) == expected ? Result<void>() : wrong;
+  return sum.bytes() == expected ? Result<void>() : wrong;
 }
 
 Result<State> read_state(std::string_view copy, const Store::Tagger& tagger, const Cipher* cipher) {

@@ -35,15 +35,12 @@ constexpr const char* kSettings =
     "PRAGMA secure_delete=FAST;";
 
 constexpr unsigned kMaxReaders = 4;  // Of the start. More would wait for the disk's cache in turn.
-constexpr size_t kNoteSumBytes = 8;
-
 // Of a note that stands beside this floor of revisions.
 std::string note_sum(std::string_view note, int64_t floor) {
   Checksum sum;
   sum.add(static_cast<uint64_t>(floor));
   sum.add(note);
-  const uint64_t value = htole64(static_cast<uint64_t>(sum.value()));
-  return {reinterpret_cast<const char*>(&value), sizeof value};
+  return sum.bytes();
 }
 
 constexpr const char* kNoteSchema =
@@ -143,7 +140,8 @@ Result<std::string> Table::load_note() {
   if (code == SQLITE_DONE) return std::string();
   if (code != SQLITE_ROW) return connection_.failure(code, "read the note");
   const std::string_view kept = note.bytes(0);
-  const std::string_view bytes = kept.substr(0, kept.size() - std::min(kept.size(), kNoteSumBytes));
+  const std::string_view bytes =
+      kept.substr(0, kept.size() - std::min(kept.size(), Checksum::kBytes));
   if (kept != std::string(bytes) + note_sum(bytes, meta_.revision)) {
     return damaged(path_ + " is damaged: what it says of the log fails its checksum");
   }
