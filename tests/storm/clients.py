@@ -2,6 +2,8 @@
 
 They change ConfigMaps with the label storm=yes by compare-and-swap, all of them the same few. A
 client whose server breaks off or can't serve goes to another one, and now and then without reason.
+One of each server's stays with it: else a server that says nothing soon has them all, and when the
+next one is cut off nobody asks those that are left.
 """
 
 import http.client
@@ -26,17 +28,18 @@ LIGHT, HEAVY = 500, 48_000  # Bytes of an object.
 
 
 class Link:
-    """A client's way to one server, another one when that fails."""
+    """A client's way to one server; if it isn't to stay there, to another one when that fails."""
 
-    def __init__(self, cluster, seed):
+    def __init__(self, cluster, seed, stays=None):
         self.cluster, self.random = cluster, random.Random(seed)
-        self.connection, self.server = None, None
+        self.connection, self.server, self.stays = None, stays, stays
         self.move()
 
     def move(self):
         self.close()
-        others = [n for n in self.cluster.servers if n != self.server]
-        self.server = self.random.choice(others)
+        if self.stays is None:
+            others = [n for n in self.cluster.servers if n != self.server]
+            self.server = self.random.choice(others)
 
     def close(self):
         if self.connection:
@@ -88,7 +91,9 @@ class Load:
         self.more, self.over = threading.Condition(), threading.Event()
         self.bytes = 0  # Written, about.
         self.newest = {n: 0.0 for n in cluster.servers}  # Begin of the last write that succeeded.
-        self.clients = [Client(self, f"client-{n}", f"{seed} {n}") for n in range(CLIENTS)]
+        stays = [*cluster.servers, *[None] * (CLIENTS - len(cluster.servers))]
+        self.clients = [Client(self, f"client-{n}", f"{seed} {n}", server)
+                        for n, server in enumerate(stays)]
         self.watches = [Watch(self, f"watch-{n}", f"{seed} {n}") for n in range(WATCHES)]
 
     def start(self):
@@ -140,9 +145,10 @@ class Load:
 
 
 class Client(threading.Thread):
-    def __init__(self, load, name, seed):
+    def __init__(self, load, name, seed, stays=None):
         super().__init__(daemon=True, name=name)
-        self.load, self.link, self.random = load, Link(load.cluster, seed), random.Random(seed)
+        self.load, self.random = load, random.Random(seed)
+        self.link = Link(load.cluster, seed, stays)
         self.count = 0
 
     def run(self):
