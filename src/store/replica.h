@@ -152,6 +152,9 @@ class Replica {
   // libraft's callbacks, and what stands between it and its disk and network.
   static int start_io(raft_io* io, unsigned ms, raft_io_tick_cb tick, raft_io_recv_cb receive);
   static void take_tick(raft_io* io);
+  static Replica* of(raft_io* io) {
+    return static_cast<Replica*>(static_cast<raft*>(io->data)->data);
+  }
   static void take_message(raft_io* io, raft_message* message);
   bool lets_in(const raft_message& message);
   void take_vote_request(raft_message* message);

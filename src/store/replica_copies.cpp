@@ -14,10 +14,6 @@ namespace {
 
 constexpr raft_index kFirstCopyAt = 2;
 
-Replica* replica_of(raft_io* io) {
-  return static_cast<Replica*>(static_cast<raft*>(io->data)->data);
-}
-
 bool is_sole_voter(const raft_configuration& configuration, raft_id server) {
   size_t voters = 0, ours = 0;
   for (unsigned i = 0; i < configuration.n; ++i) {
@@ -190,7 +186,7 @@ void Replica::give_up_restored() {
 
 int Replica::load(raft_io* io, raft_term* term, raft_id* voted_for, raft_snapshot** snapshot,
                   raft_index* start_index, raft_entry* entries[], size_t* count) {
-  Replica* const self = replica_of(io);
+  Replica* const self = of(io);
   const int code = self->load_(io, term, voted_for, snapshot, start_index, entries, count);
   if (code != 0) return code;
   if (*snapshot != nullptr) {
@@ -244,7 +240,7 @@ struct Replica::Getting {
 };
 
 int Replica::get_copy(raft_io* io, raft_io_snapshot_get* request, raft_io_snapshot_get_cb done) {
-  auto* const getting = new Getting{.self = replica_of(io), .theirs = request, .done = done};
+  auto* const getting = new Getting{.self = of(io), .theirs = request, .done = done};
   getting->request.data = getting;
   const auto got = [](raft_io_snapshot_get* ended, raft_snapshot* copy, int code) {
     const std::shared_ptr<Getting> own(static_cast<Getting*>(ended->data));
@@ -256,7 +252,7 @@ int Replica::get_copy(raft_io* io, raft_io_snapshot_get* request, raft_io_snapsh
     own->copy->n_bufs = 1;
     own->end();
   };
-  const int code = replica_of(io)->get_copy_(io, &getting->request, got);
+  const int code = of(io)->get_copy_(io, &getting->request, got);
   if (code != 0) delete getting;
   return code;
 }

@@ -13,10 +13,6 @@ namespace {
 // Longer than a copy of the state is on its way over the slowest of lines.
 constexpr uint64_t kOldDiskMs = 10 * 60'000;
 
-Replica* replica_of(raft_io* io) {
-  return static_cast<Replica*>(static_cast<raft*>(io->data)->data);
-}
-
 // libraft notes a change of the members under the index of the first entry that it came with, and
 // then misses that it was agreed on. What is left out here the leader sends again.
 void cut_before_change(raft_append_entries* sent) {
@@ -45,19 +41,19 @@ void discard(raft_message* message) {
 }  // namespace
 
 int Replica::start_io(raft_io* io, unsigned, raft_io_tick_cb tick, raft_io_recv_cb receive) {
-  Replica* const self = replica_of(io);
+  Replica* const self = of(io);
   self->tick_ = tick;
   self->receive_ = receive;
   return self->start_io_(io, self->options_.heartbeat_ms, take_tick, take_message);
 }
 
 void Replica::take_tick(raft_io* io) {
-  Replica* const self = replica_of(io);
+  Replica* const self = of(io);
   if (!self->broken_) self->tick_(io);
 }
 
 void Replica::take_message(raft_io* io, raft_message* message) {
-  Replica* const self = replica_of(io);
+  Replica* const self = of(io);
   if (!self->lets_in(*message)) return discard(message);
   if (message->type == RAFT_REQUEST_VOTE) return self->take_vote_request(message);
   if (message->type == RAFT_APPEND_ENTRIES) {
@@ -92,7 +88,7 @@ void Replica::take_vote_request(raft_message* message) {
 
 int Replica::send_message(raft_io* io, raft_io_send* request, const raft_message* message,
                           raft_io_send_cb done) {
-  Replica* const self = replica_of(io);
+  Replica* const self = of(io);
   // Least of all what its disk could not keep.
   if (self->broken_ || self->closed_) {
     done(request, RAFT_CANCELED);
@@ -136,13 +132,13 @@ void Replica::hold_back_change(raft_append_entries* sent) const {
 // libraft frees twice what came with a message whose term or vote it could not keep. So it hears
 // nothing of that; what it says from then on is not sent.
 int Replica::set_term(raft_io* io, raft_term term) {
-  Replica* const self = replica_of(io);
+  Replica* const self = of(io);
   if (const int code = self->set_term_(io, term); code != 0) self->disk_failed(raft_strerror(code));
   return 0;
 }
 
 int Replica::set_vote(raft_io* io, raft_id server) {
-  Replica* const self = replica_of(io);
+  Replica* const self = of(io);
   if (const int code = self->set_vote_(io, server); code != 0)
     self->disk_failed(raft_strerror(code));
   return 0;
