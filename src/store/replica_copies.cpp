@@ -155,9 +155,9 @@ int Replica::take_copy(raft_fsm* fsm, raft_buffer* buffer) {
 }
 
 Result<void> Replica::restore(std::string_view bytes) {
-  if (const auto mark = ORCH_TRY(decode_mark(bytes))) {  // load() has seen to it.
-    copied_ = mark->entry;
-    return {};
+  if (const auto mark = ORCH_TRY(decode_mark(bytes))) {
+    if (mark->entry == copied_) return {};
+    return internal_error("another server sent a mark of its table in the place of its state");
   }
   ORCH_TRY(check_copy(bytes));
   const Progress copied = ORCH_TRY(progress_of(bytes));
@@ -203,6 +203,7 @@ Result<void> Replica::apply_up_to(const raft_snapshot& copy, raft_index first,
                                   std::span<const raft_entry> entries) {
   const auto mark = ORCH_TRY(decode_mark(bytes_of(copy)));
   if (!mark) return {};
+  copied_ = mark->entry;
   if (progress_.index < mark->on_disk) {
     return damaged("the table of this server is at entry " + std::to_string(progress_.index) +
                    " of the log, and has been on disk up to entry " +
