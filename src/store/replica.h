@@ -34,6 +34,8 @@
 //   with the older's term; who gets it dies of the next entry. So the term is put right.
 // - libraft never counts as stored what a copy of the state took the place of before it was. So a
 //   copy waits for the disk.
+// - A leader of libraft's that hears late that a follower lacked what it has since said it has
+//   sends it nothing any more. So it does not hear of a refusal of what is confirmed.
 // - Who asks for a pre-vote never hears from libraft of a higher term than his. So it is said.
 // - A learner of libraft's never votes, also when it was made a voter and has not heard of it.
 // - What is broken takes no part: libraft gets neither messages nor ticks any more.
@@ -150,13 +152,14 @@ class Replica {
     std::string bytes;
   };
   // libraft's callbacks, and what stands between it and its disk and network.
-  static int start_io(raft_io* io, unsigned ms, raft_io_tick_cb tick, raft_io_recv_cb receive);
-  static void take_tick(raft_io* io);
   static Replica* of(raft_io* io) {
     return static_cast<Replica*>(static_cast<raft*>(io->data)->data);
   }
+  static int start_io(raft_io* io, unsigned ms, raft_io_tick_cb tick, raft_io_recv_cb receive);
+  static void take_tick(raft_io* io);
   static void take_message(raft_io* io, raft_message* message);
   bool lets_in(const raft_message& message);
+  bool is_late_refusal(const raft_message& message);
   void take_vote_request(raft_message* message);
   void look_for_old_disk(const raft_append_entries& entries);
   void hold_back_change(raft_append_entries* sent) const;

@@ -151,10 +151,11 @@ void Replica::disk_failed(const std::string& why) {
 }
 
 // A leader that once heard of entries from this server sends only what follows them. Where they are
-// gone, because an old copy of the disk was put in place, it has nothing to send, for ever.
+// gone, because an old copy of the disk was put in place, nothing that it sends fits, for ever.
 void Replica::look_for_old_disk(const raft_append_entries& entries) {
   const uint64_t last = raft_last_index(&raft_);
-  if (entries.leader_commit <= last || entries.n_entries > 0) {
+  const bool fits = entries.n_entries > 0 && entries.prev_log_index <= last;
+  if (entries.leader_commit <= last || fits) {
     behind_since_.reset();
   } else if (!behind_since_ || behind_at_ != last) {
     behind_since_ = now();
@@ -166,8 +167,17 @@ void Replica::look_for_old_disk(const raft_append_entries& entries) {
   }
 }
 
+// In one term nobody loses what he has confirmed, or else his disk is an old one.
+bool Replica::is_late_refusal(const raft_message& message) {
+  if (message.type != RAFT_APPEND_ENTRIES_RESULT || !leads()) return false;
+  const raft_append_entries_result& result = message.append_entries_result;
+  raft_index match = 0;
+  return result.term == term() && result.rejected > 0 &&
+         raft_match_index(&raft_, message.server_id, &match) == 0 && result.rejected <= match;
+}
+
 bool Replica::lets_in(const raft_message& message) {
-  if (broken_) return false;
+  if (broken_ || is_late_refusal(message)) return false;
   if (message.type == RAFT_APPEND_ENTRIES) look_for_old_disk(message.append_entries);
   if (message.type == RAFT_INSTALL_SNAPSHOT) return !copy_;
   if (message.type == RAFT_APPEND_ENTRIES && message.append_entries.n_entries > 0) {

@@ -95,6 +95,30 @@ TEST_CASE("a copy of the state that is sent in another's place") {
   }
 }
 
+// A leader that looks how far another is sends it nothing any more when it hears too late that it
+// lacked what it has.
+TEST_CASE("a refusal that comes late") {
+  Servers servers(1, 3);
+  Server& leader = servers.leader();
+  Server& other = servers.another(leader);
+  servers.write_many(leader, 5);
+  servers.run_for(1000);  // The first copy is made.
+  servers.write_many(leader, 5);
+  servers.must_be_equal();
+  const uint64_t last = other.disk().last();
+  servers.cut_off(other);
+  servers.run_for(1000);  // The leader only looks now whether it is there.
+  servers.cut_off(other, false);
+  raft_message late{};
+  late.type = RAFT_APPEND_ENTRIES_RESULT;
+  late.append_entries_result.term = leader.replica().term();
+  late.append_entries_result.rejected = last;
+  late.append_entries_result.last_log_index = last - 1;
+  leader.take_letter(other.id(), Letter(late));
+  servers.write(leader, "/k/after", "x");
+  servers.must_be_equal();
+}
+
 // A leader sends again what isn't on a server's disk, at most up to the next change of the members
 // (as all it sends): less than what that server knows to be agreed on. A copy of the state would
 // be made under the number of the message's last entry, and the log behind a first copy be gone.
