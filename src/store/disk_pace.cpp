@@ -23,7 +23,8 @@ Result<DiskPace> DiskPace::measure(const std::string& directory, Clock& clock) {
       // A full disk is slow, not broken: the log waits for space.
       const auto written = write_all(file.get(), block);
       if (::fdatasync(file.get()) != 0) return system_error("sync " + path, errno);
-      if (written.ok()) pace.note(clock.monotonic() - before);
+      const MonoTime after = clock.monotonic();
+      if (written.ok()) pace.note(after - before, after);
     }
   }
   if (::unlink(path.c_str()) != 0) return system_error("remove " + path, errno);

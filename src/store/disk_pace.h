@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <string>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -21,9 +22,14 @@ class DiskPace {
   // Writes and syncs a small file in `directory`, and removes it.
   static Result<DiskPace> measure(const std::string& directory, Clock& clock);
 
-  // The slowest of late counts; it is forgotten slowly, by one part in kForget a write.
-  void note(std::chrono::nanoseconds write) {
-    slow_ = write > slow_ ? write : slow_ - (slow_ - write) / kForget;
+  // The slowest of late counts. A write makes it forgotten by one part in kForgetWrites, and by
+  // what passed since the last one of kForgetIn: what was slow while the machine started is no
+  // reason to wait for a dead leader an hour later, however little was written.
+  void note(std::chrono::nanoseconds write, MonoTime ended) {
+    const std::chrono::duration<double> passed = ended - std::exchange(noted_, ended);
+    const double forgotten = std::clamp(passed / kForgetIn, 1.0 / kForgetWrites, 1.0);
+    const auto kept = std::chrono::duration<double>(slow_ - write) * (1 - forgotten);
+    slow_ = write + std::max({}, std::chrono::duration_cast<std::chrono::nanoseconds>(kept));
   }
   // A write of the log. One that waited for space says nothing, and who came meanwhile waited for
   // it.
@@ -31,7 +37,7 @@ class DiskPace {
     if (began < got_room_) {
       behind_ = ended;
     } else {
-      note(ended - std::max(began, behind_));
+      note(ended - std::max(began, behind_), ended);
     }
   }
   // There is space, as there was not before.
@@ -44,10 +50,11 @@ class DiskPace {
   }
 
  private:
-  static constexpr int kForget = 512;
+  static constexpr int kForgetWrites = 512;
+  static constexpr std::chrono::seconds kForgetIn{30};
   static constexpr int64_t kStepMs = 50;
   std::chrono::nanoseconds slow_{0};
-  MonoTime got_room_{}, behind_{};
+  MonoTime noted_{}, got_room_{}, behind_{};
 };
 
 }  // namespace orch::store
