@@ -37,7 +37,8 @@
 // - A leader of libraft's that hears late that a follower lacked what it has since said it has
 //   sends it nothing any more. So it does not hear of a refusal of what is confirmed.
 // - Who asks for a pre-vote never hears from libraft of a higher term than his. So it is said.
-// - A learner of libraft's never votes, also when it was made a voter and has not heard of it.
+// - A learner of libraft's never votes, also when it was made a voter and has not heard of it. Nor
+//   does a follower before a timer of its own, however long it has heard no leader.
 // - What is broken takes no part: libraft gets neither messages nor ticks any more.
 #pragma once
 

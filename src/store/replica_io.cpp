@@ -63,8 +63,10 @@ void Replica::take_message(raft_io* io, raft_message* message) {
   self->receive_(io, message);
 }
 
-// libraft's learner never votes. One that was made a voter and has not heard of it may be needed,
-// and who asks knows whose votes count.
+// libraft's follower votes for nobody until it would stand for election itself, by a timer of its
+// own that is up to twice an election's time. It need only have heard no leader for that time. And
+// its learner never votes: one that was made a voter and has not heard of it may be needed, and who
+// asks knows whose votes count.
 void Replica::take_vote_request(raft_message* message) {
   const auto own = [this]() -> raft_server* {
     raft_server* const all = raft_.configuration.servers;
@@ -75,8 +77,8 @@ void Replica::take_vote_request(raft_message* message) {
   };
   raft_server* const before = own();
   const int role = before == nullptr ? RAFT_VOTER : before->role;
-  const bool learns = role != RAFT_VOTER && raft_state(&raft_) == RAFT_FOLLOWER;
-  if (learns && now() - raft_.election_timer_start >= raft_.election_timeout) {
+  const bool follows = raft_state(&raft_) == RAFT_FOLLOWER;
+  if (follows && now() - raft_.election_timer_start >= raft_.election_timeout) {
     auto& silent = raft_.follower_state.current_leader;
     silent.id = 0;
     raft_free(std::exchange(silent.address, nullptr));

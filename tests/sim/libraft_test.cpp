@@ -73,6 +73,23 @@ TEST_CASE("a vote that is needed of a server with a higher term") {
   }
 }
 
+// libraft's follower has a timer for that, which is up to twice as long.
+TEST_CASE("who has heard no leader for an election's time votes for another") {
+  uint64_t all_ms = 0;
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    Servers servers(seed, 3);
+    Server& leader = servers.leader();
+    Server& slow = servers.another(leader);
+    servers.must_be_equal();
+    slow.replica().set_election_ms(2000);
+    leader.crash(false);
+    const uint64_t before = servers.world().now();
+    servers.leader();
+    all_ms += servers.world().now() - before;
+  }
+  CHECK(all_ms / kSeeds < 2000 + 2 * 300);  // The other asks every 300 to 600 ms.
+}
+
 // While a copy of the state of one term is read to be sent, one of a later term takes its place.
 TEST_CASE("a copy of the state that is sent in another's place") {
   for (uint64_t seed = 1; seed <= 4 * kSeeds; ++seed) {
