@@ -36,6 +36,8 @@
 //   copy waits for the disk.
 // - A leader of libraft's that hears late that a follower lacked what it has since said it has
 //   sends it nothing any more. So it does not hear of a refusal of what is confirmed.
+// - To a copy that comes from an earlier term a follower of libraft's answers that it has entries
+//   up to whatever is in memory there. Such a one is dropped.
 // - Who asks for a pre-vote never hears from libraft of a higher term than his. So it is said.
 // - A learner of libraft's never votes, also when it was made a voter and has not heard of it. Nor
 //   does a follower before a timer of its own, however long it has heard no leader.

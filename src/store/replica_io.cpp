@@ -181,7 +181,9 @@ bool Replica::is_late_refusal(const raft_message& message) {
 bool Replica::lets_in(const raft_message& message) {
   if (broken_ || is_late_refusal(message)) return false;
   if (message.type == RAFT_APPEND_ENTRIES) look_for_old_disk(message.append_entries);
-  if (message.type == RAFT_INSTALL_SNAPSHOT) return !copy_;
+  if (message.type == RAFT_INSTALL_SNAPSHOT) {
+    return !copy_ && message.install_snapshot.term >= term();
+  }
   if (message.type == RAFT_APPEND_ENTRIES && message.append_entries.n_entries > 0) {
     return !writes_first_copy();
   }

@@ -1,6 +1,7 @@
-// Ballots: watches elections from outside, on the wire. A voter gives one vote in a term, and who
-// leads has those of most voters of his configuration. What goes wrong here need not lose anything
-// in this run; it would in another.
+// Ballots: watches elections from outside, on the wire. A voter gives one vote in a term, who leads
+// has those of most voters of his configuration, and nobody says that he stored what isn't on his
+// disk, for that is a vote for an entry. What goes wrong here need not lose anything in this run;
+// it would in another.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +24,12 @@ class Ballots {
     if (first == candidate) return;
     complain_(name(voter) + " votes for " + std::to_string(first) + " and for " +
               std::to_string(candidate) + " in term " + std::to_string(term));
+  }
+  // `server` has said that it stored the log up to the one, and has it on disk up to the other.
+  void store(uint64_t server, uint64_t said, uint64_t on_disk) {
+    if (said <= on_disk) return;
+    complain_(name(server) + " says that it has stored entry " + std::to_string(said) +
+              ", and has entry " + std::to_string(on_disk) + " on its disk");
   }
   // `leader` begins to lead; `voters` are those of its own configuration.
   void lead(uint64_t leader, uint64_t term, const std::vector<uint64_t>& voters) {

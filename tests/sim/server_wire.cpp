@@ -61,6 +61,9 @@ void Server::post(uint64_t to, Letter letter) {
     if (cluster_.canary == Canary::yes_to_votes) result.vote_granted = true;
     if (result.vote_granted && !result.pre_vote) cluster_.ballots.vote(id_, result.term, to);
   }
+  if (head.type == RAFT_APPEND_ENTRIES_RESULT && head.append_entries_result.rejected == 0) {
+    cluster_.ballots.store(id_, head.append_entries_result.last_log_index, disk_.last());
+  }
   if (cluster_.canary == Canary::early_acks && head.type == RAFT_APPEND_ENTRIES) {
     forge_ack(to, head.append_entries);
   }
