@@ -35,6 +35,7 @@ constexpr const char* kSettings =
     "PRAGMA secure_delete=FAST;";
 
 constexpr unsigned kMaxReaders = 4;  // Of the start. More would wait for the disk's cache in turn.
+
 // Of a note that stands beside this floor of revisions.
 std::string note_sum(std::string_view note, int64_t floor) {
   Checksum sum;
